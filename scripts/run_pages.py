@@ -1,0 +1,46 @@
+"""Run pages and keep what they show: `python scripts/run_pages.py nbs/05_ranker.ipynb ...` (all pages without arguments).
+
+What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
+so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
+"""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from execnb.nbio import read_nb, write_nb
+from execnb.shell import CaptureShell
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def is_debris(output):
+    "Whether an output is standard error or a progress bar: something that only mattered while the page ran."
+    data = output.get('data', {})
+    html = ''.join(data.get('text/html', ''))
+    plain = ''.join(data.get('text/plain', ''))
+    return output.get('name') == 'stderr' or '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
+
+
+def run_page(path):
+    "Execute one page in its folder, and write it back without debris."
+    print(path.relative_to(ROOT), flush=True)
+    os.chdir(ROOT/'nbs')
+    nb = read_nb(path)
+    CaptureShell(path=ROOT/'nbs').run_all(nb, exc_stop=True)
+    for cell in nb.cells:
+        if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
+    write_nb(nb, path)
+
+
+def main(names):
+    "Each page in a process of its own, so that none sees what another imported."
+    pages = [Path(n).resolve() for n in names] or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if not any(q.startswith(('.', '_')) for q in p.relative_to(ROOT).parts))
+    for page in pages:
+        if subprocess.run([sys.executable, __file__, '--one', page]).returncode: sys.exit(f'{page.relative_to(ROOT)} failed, and is as it was')
+    subprocess.run(['nbdev_clean'], cwd=ROOT, check=True)
+
+
+if __name__ == '__main__':
+    if sys.argv[1:2] == ['--one']: run_page(Path(sys.argv[2]))
+    else: main(sys.argv[1:])
