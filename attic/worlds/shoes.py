@@ -436,7 +436,7 @@ def sample_parts(
     own = (1 - kind.square().mean(0)).sqrt()*torch.randn(n, len(PARTS), generator=rng(seed, 'shoe parts'))
     return (kind[sample_types(n, seed)] + own).float()
 
-# %% ../../nbs/03_worlds_shoes.ipynb #e61af86d
+# %% ../../nbs/03_worlds_shoes.ipynb #4ce106a6
 def _raw(parts):
     "Strengths before they are standardised (n, 10), added up shoe by shoe, so that none depends on the batch"
     seen = shown(parts)
@@ -446,7 +446,7 @@ def _raw(parts):
 def reference() -> tuple: # means and standard deviations, each float64 (10,)
     "Of the strengths, before they are standardised, in the catalogue: 50,000 shoes of curation 1 and a fixed seed, none of them drawn"
     raw = _raw(sample_parts(50_000, 0)).double()
-    return raw.mean(0), raw.std(0)
+    return raw.mean(0).round(decimals=6), raw.std(0).round(decimals=6)
 
 def strengths(
     parts: Tensor, # (n, 24), one column per name in `PARTS`, standard deviations, any real number
