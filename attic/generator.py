@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LOG_VAR_MIN', 'Encoder', 'Decoder', 'Generator', 'nll', 'kl', 'NegativeELBO', 'WarmUp', 'ImageLoader', 'Checkpoint',
-           'fit_resumable', 'fit_generator', 'draw', 'lower_bound', 'sweep', 'obedience']
+           'fit_resumable', 'halved', 'fit_generator', 'draw', 'lower_bound', 'sweep', 'obedience']
 
 # %% ../nbs/06_generator.ipynb #53ee16b9
 from functools import partial
@@ -210,7 +210,13 @@ def fit_resumable(
     keep.path.unlink(missing_ok=True)
 
 # %% ../nbs/06_generator.ipynb #7515317b
-_CODE = 'generator:_down,_same,_up,_dense,Encoder,Decoder,Generator,nll,kl,NegativeELBO,WarmUp,ImageLoader,Checkpoint,fit_resumable'
+_CODE = 'generator:_down,_same,_up,_dense,Encoder,Decoder,Generator,nll,kl,NegativeELBO,WarmUp,ImageLoader,Checkpoint,fit_resumable,halved'
+
+def halved(
+    state:dict, # name -> tensor
+) -> dict:      # the same, encoder's and decoder's matrices in half precision
+    "Round weights for storage: half the size, and what is loaded again is what was kept"
+    return {k: v.half() if v.ndim > 1 and not k.startswith('y_') else v for k, v in state.items()}
 
 def fit_generator(
     bank,            # a function that returns the `Bank` of training images; not called when the result is in the cache
@@ -231,7 +237,7 @@ def fit_generator(
         loaders = DataLoaders(ImageLoader(images[held:], train=True, device=device), ImageLoader(images[:held], device=device), device=torch.device(device))
         learn = Learner(loaders, gen, NegativeELBO(), opt_func=partial(OptimWrapper, opt=torch.optim.Adam), cbs=WarmUp())
         with progress(learn, profile.gen_steps): fit_resumable(learn, profile.gen_steps, profile.gen_lr, cache_path('generator', recipe, '-unfinished'), seed)
-        return gen.state_dict()
+        return halved(gen.state_dict())
     recipe = dict(data=key, width=profile.gen_width, z_dim=profile.z_dim, steps=profile.gen_steps, lr=profile.gen_lr, seed=seed, floor=LOG_VAR_MIN, code=code_version(_CODE))
     gen.load_state_dict(cached('generator', recipe, train))
     return gen.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)

@@ -65,9 +65,9 @@ class Experiment:
         return self.domain.part('valid'), self.crowd.real(self.attr, 'valid', 0)[0]
 
     @cached_property
-    def test(self) -> tuple[Bank, Pairs]:
-        "Pairs that measure accuracy: in the true order, or as people labelled them"
-        return self.domain.part('test'), domain_pairs(self.domain, self.attr, 'test')
+    def tests(self) -> dict:
+        "Test set -> (Bank, Pairs) that measure accuracy: in the true order, or as people labelled them"
+        return {t: (self.domain.part(t), domain_pairs(self.domain, self.attr, t)) for t in self.domain.tests}
 
     def fit(self,
         bank:Bank,   # images
