@@ -4,18 +4,19 @@
 
 # %% auto #0
 __all__ = ['TESTS', 'PARTS', 'MIN_GAP', 'SUBTLE', 'CURATION', 'SHOE_PAIRS', 'ACCURACY', 'WORLDS', 'MAX_PIXELS', 'EXAMPLE',
-           'MIN_IMAGES', 'LABELS', 'part_sizes', 'Domain', 'domain_pairs', 'World', 'machine_correlation',
+           'MIN_IMAGES', 'LABELS', 'part_sizes', 'Domain', 'domain_pairs', 'World', 'machine_correlation', 'mistakes',
            'machine_scores', 'world', 'render_part', 'DataError', 'read_images', 'read_strengths', 'reliable',
            'read_labels', 'split_labels', 'folder', 'get_domain']
 
 # %% ../nbs/04_datasets.ipynb #d205105d
-import hashlib, io
+import hashlib, io, warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np, pandas as pd, torch
+import torch.nn.functional as F
 from PIL import Image, ImageOps
 from fastprogress.fastprogress import progress_bar
 from scipy.sparse import coo_matrix
@@ -118,14 +119,27 @@ def machine_correlation(
     "How good scores are that order pairs with a given accuracy"
     return np.sin(np.pi * (np.asarray(accuracy) - 0.5))
 
+def mistakes(
+    images:torch.Tensor,    # uint8 (N, 3, 64, 64)
+    strengths:torch.Tensor, # true strengths (N, A)
+    rng:torch.Generator,    # where the templates come from
+) -> torch.Tensor:          # float32 (N, A), mean 0, standard deviation 1, uncorrelated with the strengths
+    "What a machine sees in images that has nothing to do with the strengths: smooth random templates laid over them"
+    template = F.interpolate(torch.randn(strengths.shape[1], 3, 4, 4, generator=rng), 16, mode='bicubic')
+    seen = F.avg_pool2d(images.float() / 255, 4).flatten(1) @ template.flatten(1).T
+    known = torch.cat([strengths, torch.ones(len(strengths), 1)], dim=1)
+    rest = seen - known @ torch.linalg.lstsq(known, seen).solution
+    return rest / rest.std(0)
+
 def machine_scores(
-    strengths:torch.Tensor, # true strengths (N, A), standard deviations
+    images:torch.Tensor,    # uint8 (N, 3, 64, 64)
+    strengths:torch.Tensor, # true strengths (N, A)
     accuracy,               # share of pairs that the scores order right, (A,)
-    rng:torch.Generator,    # where the errors come from
+    rng:torch.Generator,    # where the templates of the mistakes come from
 ) -> torch.Tensor:          # float32 (N, A), as spread out as the strengths
     "What a machine says of images whose strengths are known"
     r = torch.tensor(machine_correlation(accuracy), dtype=torch.float32)
-    return r * strengths + (1 - r**2).sqrt() * torch.randn(strengths.shape, generator=rng) * strengths.std(0)
+    return r * strengths + (1 - r**2).sqrt() * strengths.std(0) * mistakes(images, strengths, rng)
 
 # %% ../nbs/04_datasets.ipynb #new24864486
 WORLDS = dict(faces=World(faces, 'worlds.faces', 11_000, dict.fromkeys(FACES, 500), ACCURACY['faces']),
@@ -144,7 +158,7 @@ def world(
     budget |= {(a, p): profile.n_valid if p == 'valid' else profile.n_test for a in attrs for p in ('valid', *TESTS)}
     pool = {p: (4 if p == 'train' else 3) * max(budget[a, p] for a in attrs) for p in ('train', 'valid', *TESTS)}
     sizes = dict(generator=min(profile.n_generator, w.images), crowd=profile.n_crowd) | pool
-    recipe = lambda p: dict(world=name, version=VERSION, part=p, n=sizes[p], curation=0. if p == 'independent' else float(curation), code=code_version('worlds.canvas', w.code, 'datasets:render_part,machine_scores,machine_correlation'))
+    recipe = lambda p: dict(world=name, version=VERSION, part=p, n=sizes[p], curation=0. if p == 'independent' else float(curation), code=code_version('worlds.canvas', w.code, 'datasets:render_part,machine_scores,machine_correlation,mistakes'))
     return Domain(name, 'world', attrs, sizes, lambda p: render_part(name, p, sizes[p], curation), {p: digest(recipe(p)) for p in sizes}, torch.ones(len(attrs)), budget=budget, curation=curation)
 
 @lru_cache(maxsize=24)
@@ -160,7 +174,7 @@ def render_part(
         halves = zip(w.draw(n - n//2, seed, curation), w.draw(n//2, seed + 1, 0.))
         return Bank(*[torch.cat(h)[torch.randperm(n, generator=rng(seed, 'order'))] for h in halves])
     images, strengths = w.draw(n, seed, 0. if part == 'independent' else curation)
-    if part == 'generator': strengths = machine_scores(strengths, list(w.accuracy.values()), rng(seed, 'machine'))
+    if part == 'generator': strengths = machine_scores(images, strengths, list(w.accuracy.values()), rng(seed, 'machine'))
     return Bank(images, strengths)
 
 # %% ../nbs/04_datasets.ipynb #5400e452
@@ -215,13 +229,13 @@ def _decode(path, size):
         im = Image.open(io.BytesIO(raw))
         if im.width * im.height > MAX_PIXELS: raise ValueError('too large')
         im = ImageOps.fit(ImageOps.exif_transpose(im).convert('RGB'), (size, size), Image.Resampling.LANCZOS)
-        return hashlib.sha256(raw).digest(), np.asarray(im)
-    except Exception: return hashlib.sha256(raw).digest(), None
+        return hashlib.sha256(raw).hexdigest(), np.asarray(im)
+    except Exception: return hashlib.sha256(raw).hexdigest(), None
 
 def read_images(
     paths:list,   # image files
     size:int=64,  # side in pixels; the middle square of an image is kept
-) -> tuple[torch.Tensor, list, str]: # uint8 (N, 3, size, size), positions that could not be read, hash of all files
+) -> tuple[torch.Tensor, list, list]: # uint8 (N, 3, size, size), positions that could not be read, hash of each file
     "Decode images once, on two threads"
     with ThreadPoolExecutor(2) as pool:
         work = pool.map(lambda p: _decode(p, size), paths)
@@ -229,7 +243,7 @@ def read_images(
     bad = [i for i, (_, im) in enumerate(done) if im is None]
     blank = np.zeros((size, size, 3), np.uint8)
     images = torch.from_numpy(np.stack([blank if im is None else im for _, im in done])).permute(0, 3, 1, 2).contiguous()
-    return images, bad, hashlib.sha256(b''.join(h for h, _ in done)).hexdigest()[:16]
+    return images, bad, [h for h, _ in done]
 
 # %% ../nbs/04_datasets.ipynb #48faf06b
 EXAMPLE = "It should look like: file,cosy,bright / 001.jpg,0.3,-1.2"
@@ -324,11 +338,24 @@ def folder(
     if not path.is_dir(): raise DataError(f"{path} is not a folder. Name one that holds strengths.csv and images, or use 'world'")
     df, paths = read_strengths(path)
     labels = read_labels(path, df.index, df.columns) if (path/'pairs.csv').is_file() else None
-    images, bad, content = read_images(paths, size)
+    images, bad, hashes = read_images(paths, size)
     problems = _Problems(path)
     problems.add([str(paths[i].relative_to(path)) for i in bad], "image cannot be read", "Replace the file, or leave its row out of strengths.csv")
     problems.stop()
-    return _folder_domain(path.resolve().name, df, images, labels, profile, digest(content, df.values, list(df.columns)))
+    df, images, labels = _without_copies(df, images, labels, hashes)
+    return _folder_domain(path.resolve().name, df, images, labels, profile, digest(hashes, df.values, list(df.columns)))
+
+def _without_copies(df, images, labels, hashes):
+    "Keep the first of identical files, also in the labelled pairs: a copy in another part would give the answer away"
+    first = dict(zip(reversed(hashes), reversed(df.index)))
+    original = dict(zip(df.index, (first[h] for h in hashes)))
+    copies = [(f, o) for f, o in original.items() if f != o]
+    if copies: warnings.warn(f"{len(copies)} files are copies of others, such as {copies[0][0]} of {copies[0][1]}; the first of each is used")
+    if labels is not None:
+        labels = labels.assign(file_a=labels.file_a.map(original), file_b=labels.file_b.map(original))
+        labels = labels[labels.file_a != labels.file_b].reset_index(drop=True)
+    keep = np.array([f == o for f, o in original.items()])
+    return df[keep], images[torch.from_numpy(keep)], labels
 
 def _folder_domain(name, df, images, labels, profile, content):
     "Divide decoded images and strengths into the parts of a domain"
