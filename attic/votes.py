@@ -64,13 +64,13 @@ def aggregate(
 
 # %% ../nbs/09_votes.ipynb #7d369613
 def illegible(
-    eye:Regressor,       # trained on real images
-    doubt:torch.Tensor,  # its uncertainty about images, from `look`, (N,)
-    base:float=0.02,     # share of refusals for a perfectly clear image
-) -> torch.Tensor:       # probability that a worker rejects the image, (N,)
-    "Images about which the eye is much less sure than about real ones look like smudges"
-    mean, std = eye.y_doubt.cpu()
-    return base + (1 - base) * torch.sigmoid((doubt - mean - 4*std) / (std / 2))
+    eye:Regressor,        # trained on real images
+    strange:torch.Tensor, # strangeness of images, from `look`, (N,)
+    base:float=0.02,      # share of refusals for a perfectly clear image
+) -> torch.Tensor:        # probability that a worker rejects the image, (N,)
+    "Images that are far from all real ones look like smudges"
+    limit, std = eye.strange_real.cpu()
+    return base + (1 - base) * torch.sigmoid((strange - limit) / (std / 2))
 
 # %% ../nbs/09_votes.ipynb #35c1bc4f
 class SimulatedCrowd:
@@ -107,8 +107,8 @@ class SimulatedCrowd:
     ) -> tuple[Bank, Pairs, pd.DataFrame]: # both images of all pairs, the pairs that were kept, the votes' summary for all
         "Buy labels for pairs that a generator drew"
         j, both = self.domain.index(attr), torch.cat([a, b])
-        (s, doubt), n = self.eye.look(both), len(a)
-        ok = 1 - illegible(self.eye, doubt)
+        (s, strange), n = self.eye.look(both), len(a)
+        ok = 1 - illegible(self.eye, strange)
         pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), torch.zeros(n), origin='synthetic')
         return Bank(both), *_label(pairs, (s[:n, j] - s[n:, j]) / self.domain.y_std[j], 1 - ok[:n]*ok[n:], rng(seed, 'votes', 'generated', attr))
 
