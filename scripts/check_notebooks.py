@@ -19,6 +19,7 @@ from nbdev.showdoc import showdoc_nm
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_BYTES = 2_000_000
+PAPERMILL = ('run_experiment.ipynb', 'streetlight.ipynb')  # pages that take parameters
 # An absolute path, so nothing that could be the middle of an address or of a longer path may stand before it
 MACHINE_PATH = re.compile(r'(?:(?<![\w.~$}/%-])|(?<=file://))/(?:home|work|root|tmp|Users|var/folders)/[\w.-]+|\b[A-Za-z]:\\{1,2}Users\b')
 PROGRESS = re.compile(r'<progress|progress-bar|\r(?!\n)')
@@ -134,7 +135,7 @@ def check_notebook(path):
     size = (ROOT/path).stat().st_size
     if size > MAX_BYTES: yield None, f'{size/1e6:.1f} MB, more than {MAX_BYTES/1e6:g} MB'
     cells = json.loads((ROOT/path).read_text(encoding='utf-8'))['cells']
-    if path.name == 'run_experiment.ipynb': yield from ((None, said) for said in check_parameters(cells))
+    if path.name in PAPERMILL: yield from ((None, said) for said in check_parameters(cells))
     sources = {}
     for number, cell in enumerate(cells):
         source = joined(cell['source'])

@@ -1,5 +1,7 @@
 """Run pages and keep what they show: `python scripts/run_pages.py nbs/05_ranker.ipynb ...` (all pages without arguments).
 
+Cells marked `#| slow`, which train for many minutes what ships with attic, are left as they are; `--slow` runs them too.
+
 What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
 so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
 """
@@ -22,25 +24,31 @@ def is_debris(output):
     return output.get('name') == 'stderr' or '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
 
 
-def run_page(path):
+def is_slow(cell):
+    "Whether a cell is marked as slow."
+    return any(line.replace(' ', '') == '#|slow' for line in cell.source.splitlines())
+
+
+def run_page(path, slow=False):
     "Execute one page in its folder, and write it back without debris."
     print(path.relative_to(ROOT), flush=True)
     os.chdir(ROOT/'nbs')
     nb = read_nb(path)
-    CaptureShell(path=ROOT/'nbs').run_all(nb, exc_stop=True)
+    CaptureShell(path=ROOT/'nbs').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
         if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
 
 
-def main(names):
+def main(args):
     "Each page in a process of its own, so that none sees what another imported."
+    slow, names = [a for a in args if a == '--slow'], [a for a in args if a != '--slow']
     pages = [Path(n).resolve() for n in names] or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if not any(q.startswith(('.', '_')) for q in p.relative_to(ROOT).parts))
     for page in pages:
-        if subprocess.run([sys.executable, __file__, '--one', page]).returncode: sys.exit(f'{page.relative_to(ROOT)} failed, and is as it was')
+        if subprocess.run([sys.executable, __file__, '--one', page, *slow]).returncode: sys.exit(f'{page.relative_to(ROOT)} failed, and is as it was')
     subprocess.run(['nbdev_clean'], cwd=ROOT, check=True)
 
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['--one']: run_page(Path(sys.argv[2]))
+    if sys.argv[1:2] == ['--one']: run_page(Path(sys.argv[2]), '--slow' in sys.argv)
     else: main(sys.argv[1:])
