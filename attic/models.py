@@ -6,7 +6,7 @@
 __all__ = ['FORMAT', 'SUFFIXES', 'MAX_FILE', 'MAX_SHOWN', 'model_card', 'save_model', 'load_model', 'tell_skipped', 'rank_folder',
            'write_table', 'which_shown', 'contact_sheet', 'attic_rank']
 
-# %% ../nbs/14_models.ipynb #848f879c
+# %% ../nbs/14_models.ipynb #c1f9015f
 import base64, hashlib, io, json, os, re, sys, warnings
 from collections import defaultdict
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from .core import FACES, atomic, load_tensors, pick_device, save_tensors, write_
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked
 from fastcore.script import call_parse, store_true
-from fastcore.xml import A, B, Body, Div, Footer, H1, Head, Header, Html, Img, Li, Main, Meta, Nav, Ol, P, Safe, Span, Style, Title, ft, to_xml
+from fastcore.xml import A, B, Body, Footer, H1, Head, Header, Html, Img, Li, Main, Meta, Nav, Ol, P, Safe, Span, Style, Title, ft, to_xml
 from fastprogress.fastprogress import progress_bar
 from PIL import Image, UnidentifiedImageError
 
@@ -149,7 +149,7 @@ def load_model(
     ranker.load_state_dict(tensors, assign=True)
     return ranker.eval().to(pick_device(device), memory_format=torch.channels_last), card
 
-# %% ../nbs/14_models.ipynb #c467a6ea
+# %% ../nbs/14_models.ipynb #1ba7eb1f
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp', '.bmp', '.gif')
 MAX_FILE = 200_000_000 # bytes; read whole, so a larger file is left alone
 _FORMATS = ('JPEG', 'PNG', 'WEBP', 'BMP', 'GIF')
@@ -188,7 +188,7 @@ def _pixels(paths, size):
         return torch.cat(images), {i for i, b in enumerate(bad) if b}
     return images, set(bad)
 
-# %% ../nbs/14_models.ipynb #f7c3940d
+# %% ../nbs/14_models.ipynb #73172af0
 def tell_skipped(
     skipped:dict, # file -> why it was skipped
 ) -> str:         # one line
@@ -198,7 +198,7 @@ def tell_skipped(
     listed = [f"{reason} ({len(f):,}): {', '.join(map(repr, f[:3]))}{', ...' if len(f) > 3 else ''}" for reason, f in sorted(why.items())]
     return f"{len(skipped):,} {'file' if len(skipped) == 1 else 'files'} skipped" + ''.join(f'; {line}' for line in listed)
 
-# %% ../nbs/14_models.ipynb #30b6b98d
+# %% ../nbs/14_models.ipynb #b39bbea8
 def _batches(found, root, size, skipped, n=256):
     "Names and pixels of the images of a folder, some at a time; notes in `skipped` what is passed over"
     batches = list(chunked(found, n))
@@ -233,7 +233,7 @@ def rank_folder(
     df.attrs = dict(skipped=skipped, others=others)
     return df
 
-# %% ../nbs/14_models.ipynb #0e7718ab
+# %% ../nbs/14_models.ipynb #0327abc7
 def write_table(
     ranking:pd.DataFrame, # from `rank_folder`
     path,                 # where
@@ -242,7 +242,7 @@ def write_table(
     files = [f'./{f}' if f[0] in '=+-@\t\r' else f for f in ranking.file]
     with atomic(path) as tmp: ranking.assign(file=files).to_csv(tmp, index=False, encoding='utf-8', errors='backslashreplace', lineterminator='\n')
 
-# %% ../nbs/14_models.ipynb #22318d7b
+# %% ../nbs/14_models.ipynb #97eb0116
 MAX_SHOWN = 2000 # thumbnails, when nobody asks for a number: some 10 MB
 
 def which_shown(
@@ -255,7 +255,7 @@ def which_shown(
     if top or n <= MAX_SHOWN: return list(range(n)), f'all {n:,} images' if n > 1 else 'the only image'
     return np.linspace(0, n - 1, MAX_SHOWN).round().astype(int).tolist(), f'{MAX_SHOWN:,} of {n:,} images, evenly spaced over the order'
 
-# %% ../nbs/14_models.ipynb #85988dea
+# %% ../nbs/14_models.ipynb #8c27c38b
 _CSS = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1b1d21; --soft: #575c66; --line: #d9dce2; --card: #f5f6f8; --accent: #0b6aa2; --note: #fff6dd; }
 @media (prefers-color-scheme: dark) { :root { --page: #15171a; --ink: #e9ebee; --soft: #a9afb9; --line: #363b43; --card: #1f2227; --accent: #62b5e8; --note: #332b12; } }
@@ -281,7 +281,7 @@ li img { display: block; width: 100%; height: auto; aspect-ratio: 1; background:
 footer { color: var(--soft); font-size: 0.85rem; }
 """
 
-# %% ../nbs/14_models.ipynb #f695d040
+# %% ../nbs/14_models.ipynb #c7abc838
 def _readable(text):
     "A name as a page can show it: stray bytes become question marks"
     return str(text).encode('utf-8', 'replace').decode()
@@ -308,7 +308,7 @@ def _about(card):
              *(f'{v:,} {k} labels' for k, v in card['budget'].items() if v and k != 'kept'), *(f'licence of the {k}: {v}' for k, v in card['licence'].items())]
     return '; '.join(facts) + '.'
 
-# %% ../nbs/14_models.ipynb #7d5590db
+# %% ../nbs/14_models.ipynb #9c210548
 def contact_sheet(
     ranking:pd.DataFrame, # from `rank_folder`
     folder,               # the folder it ranked
@@ -332,7 +332,7 @@ def contact_sheet(
                          Nav(A('Strongest', href=f'#image-{at[0] + 1}'), A('Weakest shown', href=f'#image-{at[-1] + 1}'), A('About the model', href='#about'), aria_label='On this page'))
     return to_xml(Html(head, Body(top_of_page, Main(Ol(*items)), Footer(P(_readable(_about(card))), id='about')), lang='en'), indent=False)
 
-# %% ../nbs/14_models.ipynb #7262f1d0
+# %% ../nbs/14_models.ipynb #e52bd5bb
 def _rank(model, folder, out, strict, top):
     "What `attic_rank` does"
     which_shown(0, top)
