@@ -198,7 +198,7 @@ def tell_skipped(
     listed = [f"{reason} ({len(f):,}): {', '.join(map(repr, f[:3]))}{', ...' if len(f) > 3 else ''}" for reason, f in sorted(why.items())]
     return f"{len(skipped):,} {'file' if len(skipped) == 1 else 'files'} skipped" + ''.join(f'; {line}' for line in listed)
 
-# %% ../nbs/14_models.ipynb #b39bbea8
+# %% ../nbs/14_models.ipynb #0b1b3f09
 def _batches(found, root, size, skipped, n=256):
     "Names and pixels of the images of a folder, some at a time; notes in `skipped` what is passed over"
     batches = list(chunked(found, n))
@@ -222,7 +222,7 @@ def rank_folder(
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
     ranker = model if isinstance(model, Ranker) else load_model(model)[0]
     found, skipped, others = _find(folder)
-    if not found: raise DataError(f"{folder} holds no images, and {others:,} other files. Put images there: {', '.join(SUFFIXES)}")
+    if not found: raise DataError(f"{folder} holds no images (other files: {others:,}). Put some there: {', '.join(SUFFIXES)}")
     scored = [(names, score(ranker, images)) for names, images in _batches(found, folder.resolve(), _network(ranker)['side'], skipped)]
     if skipped and strict: raise DataError(f"{folder}: {tell_skipped(skipped)}. Take them out of the folder, or do without `strict`")
     if not scored: raise DataError(f"{folder} holds no image that can be read: {tell_skipped(skipped)}. Put others there")
@@ -332,7 +332,7 @@ def contact_sheet(
                          Nav(A('Strongest', href=f'#image-{at[0] + 1}'), A('Weakest shown', href=f'#image-{at[-1] + 1}'), A('About the model', href='#about'), aria_label='On this page'))
     return to_xml(Html(head, Body(top_of_page, Main(Ol(*items)), Footer(P(_readable(_about(card))), id='about')), lang='en'), indent=False)
 
-# %% ../nbs/14_models.ipynb #e52bd5bb
+# %% ../nbs/14_models.ipynb #67af54dd
 def _rank(model, folder, out, strict, top):
     "What `attic_rank` does"
     which_shown(0, top)
