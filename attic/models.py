@@ -12,7 +12,7 @@ from collections import defaultdict
 from importlib.metadata import version
 from math import isqrt
 from pathlib import Path
-from .core import FACES, atomic, load_tensors, pick_device, save_tensors, write_json
+from .core import FACES, atomic, digest, load_tensors, pick_device, save_tensors, write_json
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked
 from fastcore.script import call_parse, store_true
@@ -63,7 +63,8 @@ def model_card(
     "Describe a ranker to those who will use it; raise `ValueError` for the row of another experiment"
     facts, d = _facts(result), ex.domain
     here = dict(domain=d.name, source=d.source, attribute=ex.attr, seed=ex.seed, profile=ex.profile.name)
-    other = [f'{k} {facts[k]!r} and not {v!r}' for k, v in here.items() if facts.get(k, v) != v]
+    decides = dict(source=d.source, attribute=ex.attr, seed=ex.seed, steps=ex.profile.steps, data=digest(d.keys)) # not the names of the domain and of the profile, which a row does not depend on
+    other = [f'{k} {facts[k]!r} and not {v!r}' for k, v in decides.items() if facts.get(k, v) != v]
     if other: raise ValueError(f"the row is of another experiment: {', '.join(other)}. Give the row that `run` returned for this one")
     if people is None: people = ex.attr in FACES or 'face' in d.name.lower()
     how = {k: facts.get(k) for k in ('method', 'scenario', 'key', 'valid_accuracy')}
