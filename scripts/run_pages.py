@@ -21,7 +21,8 @@ def is_debris(output):
     data = output.get('data', {})
     html = ''.join(data.get('text/html', ''))
     plain = ''.join(data.get('text/plain', ''))
-    return output.get('name') == 'stderr' or '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
+    bar = '\r' in ''.join(output.get('text', ''))
+    return output.get('name') == 'stderr' or bar or '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
 
 
 def is_slow(cell):
@@ -34,7 +35,7 @@ def run_page(path, slow=False):
     print(path.relative_to(ROOT), flush=True)
     os.chdir(ROOT/'nbs')
     nb = read_nb(path)
-    CaptureShell(path=ROOT/'nbs').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
+    CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
         if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
