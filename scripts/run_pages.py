@@ -1,6 +1,6 @@
 """Run pages and keep what they show: `python scripts/run_pages.py nbs/05_ranker.ipynb ...` (all pages without arguments).
 
-Cells marked `#| slow`, which train for many minutes what ships with attic, are left as they are; `--slow` runs them too.
+Cells marked `#| slow`, which train for many minutes what ships with attic, are not run, and lose what they showed; `--slow` runs them too.
 
 What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
 so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
@@ -37,7 +37,7 @@ def run_page(path, slow=False):
     nb = read_nb(path)
     CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
-        if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
+        if 'outputs' in cell: cell['outputs'] = [] if is_slow(cell) and not slow else [o for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
 
 
