@@ -35,9 +35,11 @@ def run_page(path, slow=False):
     print(path.relative_to(ROOT), flush=True)
     os.chdir(ROOT/'nbs')
     nb = read_nb(path)
+    for cell in nb.cells:  # a cell that shows nothing now must not keep what it showed before
+        if 'outputs' in cell: cell['outputs'] = []
     CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
-        if 'outputs' in cell: cell['outputs'] = [] if is_slow(cell) and not slow else [o for o in cell['outputs'] if not is_debris(o)]
+        if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
 
 
