@@ -54,22 +54,29 @@ class Profile:
     lr:float            # peak learning rate of the ranker
     gen_width:int       # channels of the generator's first convolution (Attribute2Image: 64)
     z_dim:int           # latent dimensions of the generator (Attribute2Image: 256)
-    gen_steps:int       # optimiser steps of the generator, 64 images each
+    gen_steps:int       # optimiser steps of the generator, `gen_batch` images each
     gen_lr:float        # peak learning rate of the generator (Attribute2Image: 3e-4)
     crowd_steps:int     # optimiser steps of the crowd's regressor, 64 images each
     adv_steps:int       # controller steps of one adversarial run
     adv_lr:float        # learning rate of the controller (authors' code: 1e-3)
+    backbone:str='small' # the ranker's network: 'small', 'alexnet' or 'resnet18'
+    imagenet:bool=False # whether the ranker starts from ImageNet's weights (not with 'small')
+    optimiser:str='adam' # of the ranker: 'adam' with a one-cycle schedule, or 'sgd' at a constant rate (paper)
+    gen_arch:str='reduced' # the generator's architecture and recipe: 'reduced' or 'published'
+    gen_batch:int=64    # images in a mini-batch of the generator (authors' code: 32)
+    flow_steps:int=1500 # optimiser steps of the generator's flow prior, 256 latents each
 
 # %% ../nbs/00_core.ipynb #6331c509
 PROFILES = {p.name: p for p in [
     Profile('smoke', 'seconds; nothing is learnt', n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48, width=8, steps=4, batch=16,
-            lr=2e-3, gen_width=8, z_dim=16, gen_steps=6, gen_lr=2e-3, crowd_steps=6, adv_steps=4, adv_lr=1e-3),
+            lr=2e-3, gen_width=8, z_dim=16, gen_steps=6, gen_lr=2e-3, crowd_steps=6, adv_steps=4, adv_lr=1e-3, flow_steps=6),
     Profile('quick', '2 to 3 minutes; about 91 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
     Profile('standard', '10 minutes, and 2 hours the first time (estimated)', n_generator=20_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=32, steps=1000, batch=32,
             lr=2e-3, gen_width=32, z_dim=64, gen_steps=15_000, gen_lr=1e-3, crowd_steps=4000, adv_steps=240, adv_lr=1e-3),
-    Profile('paper', 'a GPU, and hours (not measured)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2000, batch=25,
-            lr=1e-3, gen_width=64, z_dim=256, gen_steps=34_000, gen_lr=3e-4, crowd_steps=4000, adv_steps=2000, adv_lr=1e-3)]}
+    Profile('paper', 'a GPU, and hours (not measured)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2600, batch=25,
+            lr=1e-3, gen_width=64, z_dim=256, gen_steps=118_750, gen_lr=3e-4, crowd_steps=4000, adv_steps=2000, adv_lr=1e-3,
+            backbone='alexnet', imagenet=True, optimiser='sgd', gen_arch='published', gen_batch=32, flow_steps=6000)]}
 
 # %% ../nbs/00_core.ipynb #9dc35320
 if os.environ.get('IN_TEST'): torch.set_num_threads(1) # pages are tested side by side, and threads of one disturb the other's
@@ -145,7 +152,8 @@ def _source(module):
     here = Path(__file__).parent if '__file__' in globals() else root()/'attic'
     source = (here/(name.replace('.', '/') + '.py')).read_text(encoding='utf-8')
     if not wanted: return source
-    found = {n.name: ast.get_source_segment(source, n) for n in ast.parse(source).body if hasattr(n, 'name')}
+    named = lambda n: n.name if hasattr(n, 'name') else ast.unparse(n.targets[0]) if isinstance(n, ast.Assign) else None
+    found = {named(n): ast.get_source_segment(source, n) for n in ast.parse(source).body if named(n)}
     return '\n'.join(found[one_of(w, found, f'definition in {name}')] for w in wanted.split(','))
 
 @cache

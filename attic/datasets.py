@@ -86,7 +86,7 @@ def domain_pairs(
     j = domain.index(attr)
     if domain.labels is not None: return domain.labels(attr, part)
     s = domain.part(part).strengths[:, j] / domain.y_std[j]
-    stream = rng(seed if part == 'train' else 0, domain.keys[part], 'pairs', attr)
+    stream = rng(seed if part == 'train' else 0, domain.name, part, 'pairs', attr)
     a, b = draw_pairs(s, n or domain.budget.get((attr, part), len(s) // 2), stream, **_rule(part, domain.curation))
     return Pairs(a, b, targets(s[a] - s[b], tie=0 if part in TESTS else MIN_GAP))
 

@@ -10,7 +10,6 @@ __all__ = ['FORMAT', 'SUFFIXES', 'MAX_FILE', 'MAX_SHOWN', 'model_card', 'save_mo
 import base64, hashlib, io, json, os, re, sys, warnings
 from collections import defaultdict
 from importlib.metadata import version
-from math import isqrt
 from pathlib import Path
 from .core import FACES, atomic, digest, load_tensors, pick_device, save_tensors, write_json
 import numpy as np, pandas as pd, torch
@@ -24,7 +23,7 @@ from . import __version__
 from .datasets import MAX_PIXELS, DataError, read_images
 from .methods import Experiment, TrainingSet
 from .protocol import PACKAGES
-from .ranker import Ranker, score
+from .ranker import BACKBONES, Ranker, score
 
 # %% ../nbs/14_models.ipynb #9f6010c9
 _UNIT = "A strength has no unit, and orders images of one model only."
@@ -90,11 +89,6 @@ def _sha256(path):
     "Hash of a file"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
 
-def _network(ranker):
-    "The sizes that a ranker was made with"
-    body, hidden = ranker.localiser.body[-1][0], ranker.localiser.hidden
-    return dict(width=ranker.features[0][0].out_channels, side=16*isqrt(hidden.in_features // body.out_channels), region=ranker.region)
-
 def _lacking(card):
     "The entries that a card lacks, or that are of another type"
     return [k for k, kind in _CARD.items() if not isinstance(card.get(k), kind)]
@@ -110,7 +104,7 @@ def save_model(
     where = Path(where).expanduser()
     weights, about = _files(where/f"{_slug(card['name'])}.json" if where.is_dir() else where)
     save_tensors(weights, ranker.state_dict(), dict(kind='attic ranker', format=FORMAT, name=card['name']))
-    write_json(about, card | dict(format=FORMAT, network=_network(ranker), sha256=_sha256(weights)))
+    write_json(about, card | dict(format=FORMAT, network=ranker.sizes, sha256=_sha256(weights)))
     return weights
 
 # %% ../nbs/14_models.ipynb #4cd1ec17
@@ -128,7 +122,8 @@ def _read_card(path):
 def _lay_out(card, path):
     "A ranker of a card's sizes that has no memory yet"
     sizes = card.get('network')
-    ok = isinstance(sizes, dict) and set(sizes) == {'width', 'side', 'region'} and all(type(v) is int and 1 <= v <= 1024 for v in sizes.values())
+    ok = isinstance(sizes, dict) and set(sizes) == {'width', 'side', 'region', 'backbone'} and sizes['backbone'] in BACKBONES
+    ok = ok and all(type(v) is int and 1 <= v <= 1024 for k, v in sizes.items() if k != 'backbone')
     if not ok: raise ValueError(f"{path} gives no usable sizes of the network. {_AGAIN}")
     with torch.device('meta'): return Ranker(**sizes)
 
@@ -224,7 +219,7 @@ def rank_folder(
     ranker = model if isinstance(model, Ranker) else load_model(model)[0]
     found, skipped, others = _find(folder)
     if not found: raise DataError(f"{folder} holds no images (other files: {others:,}). Put some there: {', '.join(SUFFIXES)}")
-    scored = [(names, score(ranker, images)) for names, images in _batches(found, folder.resolve(), _network(ranker)['side'], skipped)]
+    scored = [(names, score(ranker, images)) for names, images in _batches(found, folder.resolve(), ranker.sizes['side'], skipped)]
     if skipped and strict: raise DataError(f"{folder}: {tell_skipped(skipped)}. Take them out of the folder, or do without `strict`")
     if not scored: raise DataError(f"{folder} holds no image that can be read: {tell_skipped(skipped)}. Put others there")
     if skipped: warnings.warn(tell_skipped(skipped))

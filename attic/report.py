@@ -4,18 +4,20 @@
 
 # %% auto #0
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
-           'accuracy_table', 'budget_table', 'paper_table', 'summary_table', 'show_table', 'plot_accuracy']
+           'accuracy_table', 'budget_table', 'paper_table', 'summary_table', 'printed_table', 'compare',
+           'compare_summary', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'plot_curves']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
+from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
-from scipy.stats import binomtest, t as student
+from scipy.stats import binomtest, false_discovery_control, t as student
 
 from .core import FACES, SHOES, derive_seed
 
 # %% ../nbs/13_report.ipynb #0a243c5c
 SCENARIO_ORDER = ('Normal', 'Auto', 'Active')
 _palette = sns.color_palette('colorblind')
-COLOURS = {'Real': _palette[7], 'Real+': _palette[0], 'Jitter': _palette[1], 'Semantic Jitter': _palette[4], 'Prior': _palette[5], 'Pool': _palette[8], 'ATTIC': _palette[2], 'ATTIC+': _palette[3]}
+COLOURS = {'Real': _palette[7], 'Real+': _palette[0], 'Jitter': _palette[1], 'Semantic Jitter': _palette[4], 'Prior': _palette[5], 'Pool': _palette[8], 'Judge': _palette[6], 'ATTIC': _palette[2], 'ATTIC+': _palette[3]}
 
 def set_style():
     "Use the project's look for all following plots"
@@ -118,6 +120,111 @@ def summary_table(
     wide = 100 * rows.pivot_table(index=names, columns='test', values='accuracy')
     return _sorted(wide.reset_index(), names).set_index(names)[[t for t in TEST_ORDER if t in wide]]
 
+# %% ../nbs/13_report.ipynb #new70993320
+_PRINTED = """
+shoes Normal Real 84.26 88.58 88.99 88.18 94.10 82.83 83.96 88.25 84.35 83.87
+shoes Normal Real+ 81.71 87.96 87.12 87.58 91.05 82.60 84.41 87.63 85.82 83.87
+shoes Normal Jitter 79.17 88.88 85.48 85.76 92.00 79.81 80.85 87.63 82.89 78.50
+shoes Normal Semantic_Jitter 83.10 89.20 88.76 88.49 94.10 82.37 85.08 89.07 86.31 82.26
+shoes Normal ATTIC 83.80 89.51 89.23 88.18 94.10 85.85 86.41 88.04 87.78 83.07
+shoes Auto Real 84.26 88.58 88.99 88.18 94.10 82.83 83.96 88.25 84.35 83.87
+shoes Auto Real+ 81.71 87.96 87.12 87.58 91.05 82.60 84.41 87.63 85.82 83.87
+shoes Auto Jitter 82.87 87.96 86.65 87.58 93.91 80.51 84.63 88.66 83.37 79.84
+shoes Auto Semantic_Jitter 84.72 88.89 89.70 89.39 94.29 83.99 86.41 89.07 85.82 83.87
+shoes Auto ATTIC 87.04 89.20 91.57 91.21 94.48 87.94 87.31 89.90 86.31 85.75
+faces Normal Real 79.80 86.77 78.18 92.96 87.50 74.44 80.00 78.76
+faces Normal Real+ 81.82 86.03 80.00 92.96 86.67 75.94 81.21 79.28
+faces Normal Jitter 80.81 85.29 76.36 88.73 77.50 74.44 81.05 77.20
+faces Normal Semantic_Jitter 81.82 87.50 83.64 92.96 88.33 79.70 83.16 81.35
+faces Normal ATTIC 84.85 88.24 85.46 95.78 79.17 81.96 84.21 80.31
+faces Auto Real 79.80 86.77 78.18 92.96 87.50 74.44 80.00 78.76
+faces Auto Real+ 81.82 86.03 80.00 92.96 86.67 75.94 81.21 79.28
+faces Auto Jitter 81.82 86.87 80.00 91.55 84.17 74.44 85.26 79.79
+faces Auto Semantic_Jitter 82.83 88.24 81.82 94.37 85.00 75.19 83.16 79.28
+faces Auto ATTIC 85.86 90.44 83.36 94.37 82.50 76.69 85.26 78.24
+"""
+
+def printed_table(
+    domain:str, # 'shoes' (Table I) or 'faces' (Table II)
+) -> pd.DataFrame: # accuracy in per cent; index scenario and method, columns attributes and their average
+    "What the paper prints"
+    lines = [line.split() for line in _PRINTED.strip().splitlines() if line.startswith(domain)]
+    index = pd.MultiIndex.from_tuples([(s, m.replace('_', ' ')) for _, s, m, *_ in lines], names=['scenario', 'method'])
+    table = pd.DataFrame([[float(v) for v in line[3:]] for line in lines], index=index, columns=dict(shoes=SHOES, faces=FACES)[domain])
+    return table.assign(average=table.mean(axis=1))
+
+# %% ../nbs/13_report.ipynb #new83006175
+def _mcnemar(right, base):
+    "Pairs that only one of two methods gets right, and the exact p-value of that split"
+    a, b = (np.array([list(map(int, r)) for r in rs]) for rs in (right, base))
+    won, lost = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    return won, lost, binomtest(won, won + lost).pvalue if won + lost else 1.0
+
+def compare(
+    rows:pd.DataFrame,  # from `protocol.load_rows`
+    base:str='Real',    # what methods are compared with
+    level:float=0.05,   # share of false discoveries that is accepted
+) -> pd.DataFrame:      # gain in points of accuracy, by domain, scenario, test set, method and attribute; p-value, and win, tie or loss
+    "Each method against another, attribute by attribute, paired by seed and test pair"
+    out, same = [], ['domain', 'scenario', 'test', 'attribute', 'seed']
+    # a method without scenarios of its own (Real) is the same in all, and may have been run in one only
+    for (domain, scenario, test, method, attr), part in rows[rows.method != base].groupby(['domain', 'scenario', 'test', 'method', 'attribute'], sort=False):
+        both = part.merge(rows[rows.method == base], on=same, suffixes=('', '_base'))
+        if both.empty: continue
+        won, lost, p = _mcnemar(both.right, both.right_base)
+        out.append(dict(domain=domain, scenario=scenario, test=test, method=method, attribute=attr, seeds=len(both), gain=100*(both.accuracy - both.accuracy_base).mean(), p=p))
+    table = pd.DataFrame(out)
+    table['p'] = table.groupby(['domain', 'scenario', 'test', 'method']).p.transform(false_discovery_control)
+    return table.assign(verdict=np.where(table.p >= level, 'tie', np.where(table.gain > 0, 'win', 'loss')))
+
+def compare_summary(
+    rows:pd.DataFrame,   # from `protocol.load_rows`
+    base:str='Real',     # what methods are compared with
+) -> pd.DataFrame:       # mean gain and its interval over attributes; wins, ties, losses
+    "Each method against another, over all attributes of a domain"
+    by = ['domain', 'scenario', 'test', 'method']
+    table = compare(rows, base)
+    mean = table.groupby(by).gain.agg(gain='mean', low=lambda v: mean_interval(v)[1], high=lambda v: mean_interval(v)[2])
+    count = table.groupby(by).verdict.value_counts().unstack(fill_value=0).reindex(columns=['win', 'tie', 'loss'], fill_value=0)
+    return _sorted(mean.join(count).reset_index(), by)
+
+# %% ../nbs/13_report.ipynb #new33265334
+def seeds_table(
+    rows:pd.DataFrame, # from `protocol.load_rows`, of one domain
+    test:str='test',   # which test set
+) -> tuple[pd.DataFrame, pd.DataFrame]: # means and half widths of their intervals over seeds, in per cent: index scenario and method, columns attributes and their average
+    "Accuracies in the form of the paper's tables, over seeds"
+    part = rows[rows.test == test]
+    part = pd.concat([part, part.groupby(['scenario', 'method', 'seed'], sort=False).accuracy.mean().reset_index().assign(attribute='average')])
+    stats = part.groupby(['scenario', 'method', 'attribute'], sort=False).accuracy.agg(mean=lambda v: 100*v.mean(), half=lambda v: 100*(v.mean() - mean_interval(v)[1])).unstack()
+    order = pd.MultiIndex.from_tuples(sorted(stats.index, key=lambda k: (SCENARIO_ORDER.index(k[0]), list(COLOURS).index(k[1]))), names=stats.index.names)
+    columns = [a for a in (*FACES, *SHOES) if a in stats['mean']] + [a for a in stats['mean'] if a not in (*FACES, *SHOES, 'average')] + ['average']
+    return tuple(stats[k].reindex(index=order, columns=columns) for k in ('mean', 'half'))
+
+def style_table(
+    mean:pd.DataFrame,         # from `seeds_table`, `printed_table`
+    half:pd.DataFrame|None=None, # half widths of intervals; NaN where there is none
+    caption:str='',            # above the table
+):
+    "Format a table for a page or, with `to_latex`, for a paper"
+    mark = mean.groupby('scenario').transform('max') == mean
+    text = mean.map('{:.1f}'.format) if half is None else pd.DataFrame({c: [f'{m:.1f}' + ('' if np.isnan(h) else f' ±{h:.1f}') for m, h in zip(mean[c], half[c])] for c in mean}, index=mean.index)
+    styled = text.style.apply(lambda _: mark.map({True: 'font-weight: bold', False: ''}.get), axis=None)
+    return styled.set_caption(caption).set_uuid('accuracies').set_table_styles([dict(selector='td, th', props='font-size: 85%; padding: 2px 6px; white-space: nowrap')])
+
+def save_table(
+    mean:pd.DataFrame,      # from `seeds_table`
+    half:pd.DataFrame,      # from `seeds_table`
+    where,                  # path without suffix
+) -> list:                  # the files
+    "Write a table as CSV, HTML and LaTeX"
+    where, styled = Path(where), style_table(mean, half)
+    where.parent.mkdir(parents=True, exist_ok=True)
+    long = pd.concat({'mean': mean.stack(), 'half_width': half.stack(future_stack=True)}, axis=1).rename_axis(['scenario', 'method', 'attribute'])
+    texts = {'.csv': long.round(3).to_csv(), '.html': styled.to_html(), '.tex': styled.format_index(escape='latex', axis=1).format(escape='latex').to_latex(convert_css=True, hrules=True).replace('±', r'$\pm$')}
+    for suffix, text in texts.items(): where.with_suffix(suffix).write_text(text, encoding='utf-8')
+    return [where.with_suffix(s) for s in texts]
+
 # %% ../nbs/13_report.ipynb #c07a1f8e
 def show_table(
     table:pd.DataFrame, # from `accuracy_table`
@@ -145,3 +252,23 @@ def _accuracies(ax, part, scenario, test):
         low, high = interval(r['n_right'], r['n_test'])
         ax.errorbar(100*r['accuracy'], y, xerr=[[100*(r['accuracy'] - low)], [100*(high - r['accuracy'])]], fmt='o', capsize=3, color=COLOURS[r['method']])
     ax.set(title=f'{scenario}: {test}', yticks=range(len(part)), yticklabels=part.method, ylim=(-0.6, len(part) - 0.4))
+
+# %% ../nbs/13_report.ipynb #new58019704
+def plot_curves(
+    curves:pd.DataFrame, # from `protocol.load_curves`
+):
+    "Mean gain over the ranker before the first batch, on each test set, against labels bought"
+    before = curves[curves.batch == 0].set_index(['domain', 'attribute', 'method', 'seed', 'test']).accuracy
+    at = curves.set_index(['domain', 'attribute', 'method', 'seed', 'test'])
+    curves = curves.assign(gain=100*(at.accuracy - before.reindex(at.index)).values)
+    tests = [t for t in TEST_ORDER if t in set(curves.test)]
+    fig, axs = plt.subplots(1, len(tests), figsize=(1 + 2.8*len(tests), 2.8), sharey=True, squeeze=False)
+    for ax, test in zip(axs[0], tests):
+        part = curves[curves.test == test].groupby(['method', 'seed', 'batch']).gain.mean().reset_index()
+        sns.lineplot(part, x='batch', y='gain', hue='method', palette=COLOURS, hue_order=[m for m in COLOURS if m in set(part.method)], errorbar=_t95, marker='o', ax=ax, legend=test == tests[-1])
+        ax.axhline(0, color='grey', lw=1); ax.set(title=test, xlabel='batches of labels', ylabel='gain (points of accuracy)')
+    sns.move_legend(axs[0, -1], 'center left', bbox_to_anchor=(1, 0.5), title='')
+    fig.tight_layout()
+    return fig
+
+def _t95(values): return mean_interval(values)[1:]

@@ -1,6 +1,6 @@
 """Run pages and keep what they show: `python scripts/run_pages.py nbs/05_ranker.ipynb ...` (all pages without arguments).
 
-Cells marked `#| slow`, which train for many minutes what ships with attic, are not run, and lose what they showed; `--slow` runs them too.
+Cells marked `#| slow`, which train for many minutes what ships with attic, are not run, and keep what they showed; `--slow` runs them too.
 
 What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
 so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
@@ -36,7 +36,7 @@ def run_page(path, slow=False):
     os.chdir(ROOT/'nbs')
     nb = read_nb(path)
     for cell in nb.cells:  # a cell that shows nothing now must not keep what it showed before
-        if 'outputs' in cell: cell['outputs'] = []
+        if 'outputs' in cell and (slow or not is_slow(cell)): cell['outputs'] = []
     CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
         if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
