@@ -112,12 +112,9 @@ def load_rows(
     name:str='*',   # which packed results, `out/NAME.jsonl`; all by default
 ) -> pd.DataFrame:  # one line for each run and test set; with the seconds the run took where they are known
     "Read all rows of a folder, packed ones and single ones; a file that holds no row is an error that names it"
-    lines = []
-    for row in _all(out, name):
-        clock = Path(out)/'times'/f"{row['key']}.json"
-        seconds = json.loads(clock.read_text(encoding='utf-8')) if clock.is_file() else {}
-        lines += [{k: v for k, v in row.items() if k not in ('tests', 'curve')} | seconds | dict(test=t) | outcome for t, outcome in row['tests'].items()]
-    return pd.DataFrame(lines)
+    times = _times(out)
+    return pd.DataFrame([{k: v for k, v in row.items() if k not in ('tests', 'curve')} | times.get(row['key'], {}) | dict(test=t) | outcome
+                         for row in _all(out, name) for t, outcome in row['tests'].items()])
 
 def load_curves(
     out,            # folder of results
@@ -127,6 +124,12 @@ def load_curves(
     "Read the learning curves of the Active scenario"
     return pd.DataFrame([{k: row[k] for k in ('domain', 'attribute', 'method', 'seed')} | dict(batch=i, n_labels=point['n_labels'], test=t, accuracy=a)
                          for row in _all(out, name) if keys is None or row['key'] in keys for i, point in enumerate(row.get('curve', [])) for t, a in point['accuracy'].items()])
+
+def _times(out):
+    "What is known of how long runs took, by their keys"
+    known = {}
+    for p in sorted(Path(out).glob('*.times.json')): known |= json.loads(p.read_text(encoding='utf-8'))
+    return known | {p.stem: json.loads(p.read_text(encoding='utf-8')) for p in Path(out).glob('times/*.json')}
 
 def _all(out, name='*'):
     "Packed rows and single ones"
@@ -146,12 +149,14 @@ def pack_rows(
     out,      # folder of results
     name:str, # what to call them
 ) -> Path:    # `out/NAME.jsonl`
-    "Move the single rows of a folder into one file, a line each, beside those that it has"
+    "Move the single rows of a folder into one file, a line each, beside those that it has, and how long they took into another"
     singles = sorted(Path(out).glob('rows/*.json'))
     rows = {r['key']: r for r in _all(out, name)}
     path = Path(out)/f'{name}.jsonl'
     with atomic(path) as tmp: tmp.write_text(''.join(json.dumps(rows[k], sort_keys=True) + '\n' for k in sorted(rows)), encoding='utf-8')
-    for p in singles: p.unlink()
+    times = {k: t for k, t in _times(out).items() if k in rows}
+    if times: write_json(Path(out)/f'{name}.times.json', times)
+    for p in singles: p.unlink(); (Path(out)/'times'/p.name).unlink(missing_ok=True)
     return path
 
 # %% ../nbs/12_protocol.ipynb #new62263217

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
            'accuracy_table', 'budget_table', 'paper_table', 'summary_table', 'printed_table', 'compare',
-           'compare_summary', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'plot_curves']
+           'compare_summary', 'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy',
+           'plot_curves']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
 from pathlib import Path
@@ -187,6 +188,26 @@ def compare_summary(
     mean = table.groupby(by).gain.agg(gain='mean', low=lambda v: mean_interval(v)[1], high=lambda v: mean_interval(v)[2])
     count = table.groupby(by).verdict.value_counts().unstack(fill_value=0).reindex(columns=['win', 'tie', 'loss'], fill_value=0)
     return _sorted(mean.join(count).reset_index(), by)
+
+# %% ../nbs/13_report.ipynb #new57048014
+def plot_gains(
+    table:pd.DataFrame,  # from `compare_summary`
+    base:str='Real',     # what methods were compared with, for the axis
+):
+    "Mean gains with intervals over attributes: a panel for each domain and scenario, a row for each method, a colour for each test set"
+    panels = list(table.groupby(['domain', 'scenario'], sort=False).groups)
+    methods = [m for m in COLOURS if m in set(table.method)][::-1]
+    fig, axs = plt.subplots(1, len(panels), figsize=(1.2 + 2.6*len(panels), 0.9 + 0.34*len(methods)), sharex=True, sharey=True, squeeze=False)
+    for ax, (domain, scenario) in zip(axs[0], panels):
+        part = table[(table.domain == domain) & (table.scenario == scenario)]
+        for k, test in enumerate(t for t in TEST_ORDER if t in set(part.test)):
+            line = part[part.test == test]
+            y = [methods.index(m) + 0.2*(1 - k) for m in line.method]
+            ax.errorbar(line.gain, y, xerr=[line.gain - line.low, line.high - line.gain], fmt='os^'[k], ms=4, lw=1, color=_palette[k], label=test)
+        ax.axvline(0, color='grey', lw=1); ax.set(title=f'{domain}, {scenario}', xlabel=f'points over {base}', yticks=range(len(methods)), yticklabels=methods)
+    axs[0, -1].legend(loc='center left', bbox_to_anchor=(1, 0.5))
+    fig.tight_layout()
+    return fig
 
 # %% ../nbs/13_report.ipynb #new33265334
 def seeds_table(
