@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
-           'accuracy_table', 'budget_table', 'paper_table', 'summary_table', 'printed_table', 'compare',
-           'compare_summary', 'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy',
-           'plot_curves']
+           'accuracy_table', 'budget_table', 'summary_table', 'printed_table', 'compare', 'compare_summary',
+           'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'plot_curves']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
 from pathlib import Path
@@ -100,17 +99,6 @@ def _sorted(table, by):
     "A table in the paper's order of scenarios, tests and methods"
     order = {k: i for i, k in enumerate((*SCENARIO_ORDER, *TEST_ORDER, *COLOURS))}
     return table.sort_values(by, key=lambda c: c.map(order) if c.name in ('scenario', 'test', 'method') else c, kind='stable').reset_index(drop=True)
-
-# %% ../nbs/13_report.ipynb #676bd2c2
-def paper_table(
-    rows:pd.DataFrame, # from `protocol.load_rows`
-    test:str='test',   # which test set
-) -> pd.DataFrame:     # accuracy in per cent; index scenario and method, columns attributes and their average
-    "Accuracies in the form of the paper's Tables I and II"
-    table = 100 * rows[rows.test == test].pivot_table(index=['scenario', 'method'], columns='attribute', values='accuracy', sort=False)
-    order = pd.MultiIndex.from_tuples(sorted(table.index, key=lambda k: (SCENARIO_ORDER.index(k[0]), list(COLOURS).index(k[1]))), names=table.index.names)
-    columns = [a for a in (*FACES, *SHOES) if a in table] + [a for a in table if a not in (*FACES, *SHOES)]
-    return table.reindex(index=order, columns=columns).assign(average=table.mean(axis=1))
 
 # %% ../nbs/13_report.ipynb #new32559741
 def summary_table(
@@ -260,7 +248,7 @@ def plot_accuracy(
 ):
     "Accuracy of each method in each scenario (rows) and test set (columns), with intervals over test pairs"
     scenarios, tests = ([k for k in order if k in set(rows[c])] for c, order in (('scenario', SCENARIO_ORDER), ('test', TEST_ORDER)))
-    fig, axs = plt.subplots(len(scenarios), len(tests), figsize=(1 + 2.8*len(tests), 0.6 + 1.5*len(scenarios)), sharex=True, squeeze=False)
+    fig, axs = plt.subplots(len(scenarios), len(tests), figsize=(1 + 2.8*len(tests), len(scenarios) * (0.9 + 0.22*rows.method.nunique())), sharex=True, squeeze=False)
     for line, scenario in zip(axs, scenarios):
         for ax, test in zip(line, tests): _accuracies(ax, rows[(rows.scenario == scenario) & (rows.test == test)].iloc[::-1], scenario, test)
     for ax in axs[-1]: ax.set_xlabel('accuracy (%)')
