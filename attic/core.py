@@ -9,7 +9,7 @@ __all__ = ['FACES', 'SHOES', 'PROFILES', 'one_of', 'Profile', 'default_profile',
            'shipped_dir', 'fresh_cache']
 
 # %% ../nbs/00_core.ipynb #a44d68d6
-import ast, ctypes, hashlib, io, json, os, tempfile, tokenize, warnings
+import ast, ctypes, errno, hashlib, io, json, os, tempfile, tokenize, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -232,6 +232,9 @@ def atomic(
         yield Path(tmp)
         os.chmod(tmp, 0o644)
         os.replace(tmp, path)
+    except OSError as e:
+        if e.errno != errno.ENOSPC: raise
+        raise OSError(e.errno, f"the disk is full: {path} was not written. What was finished is safe; make room and run again") from e
     finally: Path(tmp).unlink(missing_ok=True)
 
 def write_json(
@@ -248,17 +251,22 @@ def save_tensors(
     about:dict|None=None, # what a reader of the file should know: kept in it as text
 ):
     "Write named tensors and a description, whole or not at all"
-    about = {k: v if isinstance(v, str) else json.dumps(v, default=_plain) for k, v in (about or {}).items()}
-    with atomic(path) as tmp: save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, tmp, metadata=about)
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    about = {k: v if isinstance(v, str) else json.dumps(v, default=_plain) for k, v in (about or {}).items()} | dict(content=_content(tensors))
+    with atomic(path) as tmp: save_file(tensors, tmp, metadata=about)
+
+def _content(tensors): return digest({k: [str(v.dtype), v.shape, hashlib.sha256(v.flatten().view(torch.uint8).numpy()).hexdigest()] for k, v in tensors.items()})
 
 def load_tensors(
     path, # a safetensors file
 ) -> tuple[dict, dict]: # tensors by name, description
     "Read what `save_tensors` wrote; raise `ValueError` naming the file when it is damaged"
     try:
-        with safe_open(path, framework='pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, dict(f.metadata() or {})
+        with safe_open(path, framework='pt') as f: tensors, about = {k: f.get_tensor(k) for k in f.keys()}, dict(f.metadata() or {})
     except FileNotFoundError: raise
     except Exception as e: raise ValueError(f"{path} is damaged ({e}); delete it and run again") from e
+    if about.pop('content', None) not in (None, _content(tensors)): raise ValueError(f"{path} is damaged (its content has another hash); delete it and run again")
+    return tensors, about
 
 # %% ../nbs/00_core.ipynb #4e575fe1
 def cache_dir() -> Path: # `$ATTIC_CACHE`, or the user's cache folder
@@ -273,7 +281,9 @@ def cached(
     "Return the tensors made from `recipe`: from the cache, from the weights that ship with attic, or by calling `make`"
     path = cache_path(kind, recipe)
     for p in (path, *([] if os.environ.get('ATTIC_FROM_SCRATCH') else [shipped_dir()/path.name])):
-        if p.is_file(): return load_tensors(p)[0]
+        if not p.is_file(): continue
+        try: return load_tensors(p)[0]
+        except ValueError as e: warnings.warn(f"{e}; it is made again now")
     made = {k: v.detach().cpu() for k, v in make().items()}
     save_tensors(path, made, dict(kind=kind, recipe=recipe))
     return made

@@ -5,6 +5,8 @@ Cells marked `#| slow`, which train for many minutes what ships with attic, are 
 What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
 so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
 """
+import base64
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 from execnb.nbio import read_nb, write_nb
 from execnb.shell import CaptureShell
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,6 +33,16 @@ def is_slow(cell):
     return any(line.replace(' ', '') == '#|slow' for line in cell.source.splitlines())
 
 
+def shrink(output):
+    "Store a large picture with 256 colours: a page must stay light."
+    png = output.get('data', {}).get('image/png')
+    if png and len(png) > 150_000:
+        small = io.BytesIO()
+        Image.open(io.BytesIO(base64.b64decode(''.join(png)))).convert('RGB').quantize(256).save(small, 'PNG', optimize=True)
+        if small.tell() < 0.75 * len(png): output['data']['image/png'] = base64.b64encode(small.getvalue()).decode() + '\n'
+    return output
+
+
 def run_page(path, slow=False):
     "Execute one page in its folder, and write it back without debris."
     print(path.relative_to(ROOT), flush=True)
@@ -39,7 +52,7 @@ def run_page(path, slow=False):
         if 'outputs' in cell and (slow or not is_slow(cell)): cell['outputs'] = []
     CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
-        if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if not is_debris(o)]
+        if 'outputs' in cell: cell['outputs'] = [shrink(o) for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
 
 
