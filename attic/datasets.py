@@ -343,7 +343,7 @@ def folder(
     problems.add([str(paths[i].relative_to(path)) for i in bad], "image cannot be read", "Replace the file, or leave its row out of strengths.csv")
     problems.stop()
     df, images, labels = _without_copies(df, images, labels, hashes)
-    return _folder_domain(path.resolve().name, df, images, labels, profile, digest(hashes, df.values, list(df.columns)))
+    return _folder_domain(path.resolve().name, df, images, labels, profile, digest(hashes, df.values, list(df.columns), *([] if labels is None else [labels.to_csv()])))
 
 def _without_copies(df, images, labels, hashes):
     "Keep the first of identical files, also in the labelled pairs: a copy in another part would give the answer away"

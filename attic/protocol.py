@@ -182,11 +182,13 @@ def attic_run(
 def _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare):
     "Keys of the rows"
     methods, scenarios, p = names(methods, METHODS, 'method'), names(scenarios, SCENARIOS, 'scenario'), get_profile(profile or None)
+    wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
+    if not wanted: raise ValueError(f"none of {', '.join(methods)} takes part in {', '.join(scenarios)}")
     ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
     keys = []
     if prepare: ex.generator, ex.machine, ex.crowd.eye
     else:
-        for m, s in [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]:
+        for m, s in wanted:
             row = run(ex, m, s, results_dir(out))
             keys.append(row['key'])
             print(f"{attr}, seed {seed}: {m}, {s}: {100*row['tests'][ex.domain.tests[0]]['accuracy']:.1f} %", flush=True)

@@ -70,7 +70,7 @@ def over_seeds(
 
 # %% ../nbs/13_report.ipynb #cf8d099e
 TEST_ORDER = ('test', 'subtle', 'independent')
-_SAME = ['attribute', 'scenario', 'seed', 'test']
+_SAME = ['domain', 'attribute', 'scenario', 'seed', 'test']
 
 def accuracy_table(
     rows:pd.DataFrame, # from `protocol.load_rows`
@@ -144,9 +144,9 @@ def printed_table(
 
 # %% ../nbs/13_report.ipynb #new83006175
 def _mcnemar(right, base):
-    "Pairs that only one of two methods gets right, and the exact p-value of that split"
-    a, b = (np.array([list(map(int, r)) for r in rs]) for rs in (right, base))
-    won, lost = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    "Pairs that one of two methods gets right in more seeds than the other, and the exact p-value of that split"
+    a, b = (np.array([list(map(int, r)) for r in rs]).sum(0) for rs in (right, base))
+    won, lost = int((a > b).sum()), int((a < b).sum())
     return won, lost, binomtest(won, won + lost).pvalue if won + lost else 1.0
 
 def compare(
@@ -156,9 +156,8 @@ def compare(
 ) -> pd.DataFrame:      # gain in points of accuracy, by domain, scenario, test set, method and attribute; p-value, and win, tie or loss
     "Each method against another, attribute by attribute, paired by seed and test pair"
     out, same = [], ['domain', 'scenario', 'test', 'attribute', 'seed']
-    # a method without scenarios of its own (Real) is the same in all, and may have been run in one only
     for (domain, scenario, test, method, attr), part in rows[rows.method != base].groupby(['domain', 'scenario', 'test', 'method', 'attribute'], sort=False):
-        both = part.merge(rows[rows.method == base], on=same, suffixes=('', '_base'))
+        both = part.merge(rows[rows.method == base], on=same, suffixes=('', '_base'), validate='1:1')
         if both.empty: continue
         won, lost, p = _mcnemar(both.right, both.right_base)
         out.append(dict(domain=domain, scenario=scenario, test=test, method=method, attribute=attr, seeds=len(both), gain=100*(both.accuracy - both.accuracy_base).mean(), p=p))
@@ -192,7 +191,7 @@ def plot_gains(
             line = part[part.test == test]
             y = [methods.index(m) + 0.2*(1 - k) for m in line.method]
             ax.errorbar(line.gain, y, xerr=[line.gain - line.low, line.high - line.gain], fmt='os^'[k], ms=4, lw=1, color=_palette[k], label=test)
-        ax.axvline(0, color='grey', lw=1); ax.set(title=f'{domain}, {scenario}', xlabel=f'points over {base}', yticks=range(len(methods)), yticklabels=methods)
+        ax.axvline(0, color='grey', lw=1); ax.set(title=f'{domain}, {scenario}', xlabel=f'points over {base}', ylim=(-0.6, len(methods) - 0.4), yticks=range(len(methods)), yticklabels=methods)
     axs[0, -1].legend(loc='center left', bbox_to_anchor=(1, 0.5))
     fig.tight_layout()
     return fig
@@ -266,7 +265,7 @@ def _accuracies(ax, part, scenario, test):
 def plot_curves(
     curves:pd.DataFrame, # from `protocol.load_curves`
 ):
-    "Mean gain over the ranker before the first batch, on each test set, against labels bought"
+    "Mean gain over the ranker before the first batch, on each test set, batch after batch"
     before = curves[curves.batch == 0].set_index(['domain', 'attribute', 'method', 'seed', 'test']).accuracy
     at = curves.set_index(['domain', 'attribute', 'method', 'seed', 'test'])
     curves = curves.assign(gain=100*(at.accuracy - before.reindex(at.index)).values)

@@ -34,9 +34,10 @@ class _Look(nn.Module):
 class Stack(nn.Module):
     "Rankers of one architecture, trained as one"
     def __init__(self,
-        rankers:list, # `Ranker`s with the same sizes
+        rankers:list, # `Ranker`s with the same sizes and the small backbone
     ):
         super().__init__()
+        if any(r.sizes != rankers[0].sizes or r.sizes['backbone'] != 'small' for r in rankers): raise ValueError("only small rankers of one size can be stacked; train others one after the other")
         params, buffers = stack_module_state(rankers)
         self.params = nn.ParameterDict({k.replace('.', '/'): nn.Parameter(v.detach()) for k, v in params.items()})
         self.kept = nn.ParameterDict({k.replace('.', '/'): nn.Parameter(v, requires_grad=False) for k, v in buffers.items()})
