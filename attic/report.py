@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
 from scipy.stats import binomtest, false_discovery_control, t as student
 
-from .core import FACES, SHOES, derive_seed
+from .core import FACES, SHOES, derive_seed, digest
 
 # %% ../nbs/13_report.ipynb #0a243c5c
 SCENARIO_ORDER = ('Normal', 'Auto', 'Active')
@@ -218,7 +218,7 @@ def style_table(
     mark = mean.groupby('scenario').transform('max') == mean
     text = mean.map('{:.1f}'.format) if half is None else pd.DataFrame({c: [f'{m:.1f}' + ('' if np.isnan(h) else f' ±{h:.1f}') for m, h in zip(mean[c], half[c])] for c in mean}, index=mean.index)
     styled = text.style.apply(lambda _: mark.map({True: 'font-weight: bold', False: ''}.get), axis=None)
-    return styled.set_caption(caption).set_uuid('accuracies').set_table_styles([dict(selector='td, th', props='font-size: 85%; padding: 2px 6px; white-space: nowrap')])
+    return styled.set_caption(caption).set_uuid(digest(caption, mean.to_csv(), n=8)).set_table_styles([dict(selector='td, th', props='font-size: 85%; padding: 2px 6px; white-space: nowrap')])
 
 def save_table(
     mean:pd.DataFrame,      # from `seeds_table`
