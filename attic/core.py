@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['FACES', 'SHOES', 'PROFILES', 'one_of', 'Profile', 'default_profile', 'get_profile', 'check_parameters', 'digest',
            'code_tokens', 'root', 'code_version', 'derive_seed', 'rng', 'start_from', 'progress', 'pick_device',
-           'keep_memory', 'atomic', 'write_json', 'save_tensors', 'load_tensors', 'cache_dir', 'cached', 'cache_path',
-           'shipped_dir', 'fresh_cache']
+           'keep_memory', 'precision', 'mixed_precision', 'atomic', 'write_json', 'save_tensors', 'load_tensors',
+           'cache_dir', 'cached', 'cache_path', 'shipped_dir', 'fresh_cache']
 
 # %% ../nbs/00_core.ipynb #a44d68d6
 import ast, ctypes, errno, hashlib, io, json, os, tempfile, tokenize, warnings
@@ -219,6 +219,23 @@ def keep_memory() -> bool: # whether there was something to set
     return bool(mallopt(m_mmap_max, 0) and mallopt(m_trim_threshold, 2**31 - 1))
 
 keep_memory();
+
+# %% ../nbs/00_core.ipynb #new85786061
+def precision(
+    device='cpu', # where a network is
+) -> str:         # 'bfloat16' or 'float32'
+    "What convolutions compute in while a network trains: bfloat16 where the hardware has it, unless `$ATTIC_PRECISION` says float32"
+    if one_of(os.environ.get('ATTIC_PRECISION', 'auto'), ('auto', 'float32'), 'ATTIC_PRECISION') == 'float32': return 'float32'
+    can = torch.cpu.get_capabilities()
+    fast = torch.cuda.is_bf16_supported(including_emulation=False) if torch.device(device).type == 'cuda' else can.get('avx512_bf16') or can.get('amx_bf16')
+    return 'bfloat16' if fast else 'float32'
+
+def mixed_precision(
+    device,            # where a network is
+    training:bool=True, # only training is done so
+):                     # a context
+    "Compute in `precision(device)` inside of a block"
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=training and precision(device) == 'bfloat16')
 
 # %% ../nbs/00_core.ipynb #dab84325
 @contextmanager

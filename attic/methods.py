@@ -181,7 +181,7 @@ def attic_plus(
 def _play(ask, rule):
     "The game against a ranker that was trained on what is labelled so far"
     ex, labelled = ask.ex, (ask.bank, ask.pairs)
-    return create_pairs(ex.generator, ex.fit(*labelled), labelled, ex.valid, rule, ask.n, ex.profile, ask.seed, ex.device, last=ask.last)
+    return create_pairs(ex.generator, ex.fit(*labelled), labelled, ex.valid, rule, ask.n, ex.profile, ask.seed, ex.device, last=ask.last, eye=ex.crowd.eye)
 
 # %% ../nbs/11_methods.ipynb #me20
 @dataclass(frozen=True)

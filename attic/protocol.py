@@ -10,7 +10,7 @@ __all__ = ['PACKAGES', 'row_key', 'run', 'ranker_of', 'names', 'results_dir', 'l
 import json, os, platform, sys, tempfile, time
 from importlib.metadata import version
 from pathlib import Path
-from .core import atomic, code_version, digest, get_profile, one_of, pick_device, root, write_json
+from .core import atomic, code_version, digest, get_profile, one_of, pick_device, precision, root, write_json
 import pandas as pd, torch
 from fastcore.script import call_parse, store_true
 
@@ -33,7 +33,7 @@ def row_key(
 ) -> str:          # 16 hexadecimal digits
     "Hash of everything that decides a row"
     sizes = {k: v for k, v in vars(ex.profile).items() if k not in ('name', 'expect')}
-    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, method, scenario, _code(method), torch.get_num_threads(), torch.__version__)
+    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__)
 
 # %% ../nbs/12_protocol.ipynb #5b865228
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
@@ -53,8 +53,9 @@ def run(
     measured = [(train, _measure(ranker_of(ex, method, train), ex)) for train in _sets(ex, method, scenario)]
     row = _describe(ex, method, scenario, measured[-1][0]) | measured[-1][1] | dict(key=key)
     if scenario == 'Active': row['curve'] = [_curve(*m) for m in measured]
-    write_json(Path(out)/'times'/f'{key}.json', dict(seconds=round(time.time() - start, 1), finished=time.strftime('%Y-%m-%dT%H:%M:%S'), machine=platform.machine()))
+    seconds = round(time.time() - start, 1)
     write_json(path, row)
+    write_json(Path(out)/'times'/f'{key}.json', dict(seconds=seconds, finished=time.strftime('%Y-%m-%dT%H:%M:%S'), machine=platform.machine()))
     return row
 
 def ranker_of(
@@ -72,7 +73,7 @@ def _sets(ex, method, scenario):
 # %% ../nbs/12_protocol.ipynb #f5f6a941
 def _describe(ex, method, scenario, train):
     "What was run, and what it cost"
-    return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), prior=ex.prior,
+    return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), precision=precision(ex.device), prior=ex.prior,
                 steps=ex.profile.steps, n_real=train.n_real, n_synthetic=train.n_synthetic, n_inferred=train.n_inferred, n_kept=len(train.pairs), min_gap=MIN_GAP,
                 world_version=VERSION, curation=ex.domain.curation, data=digest(ex.domain.keys), code=_code(method), python=platform.python_version(), **{p: version(p) for p in PACKAGES})
 

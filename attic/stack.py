@@ -10,26 +10,19 @@ from copy import deepcopy
 from functools import partial
 from .core import Profile, derive_seed, progress
 import torch, torch.nn as nn
-import torch.nn.functional as F
 from fastai.callback.schedule import Learner
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from torch.func import functional_call, stack_module_state, vmap
 
-from .ranker import OPTIMISERS, ROUND_ONE, Ranker, new_ranker, outside, ranknet_loss, tent
+from .ranker import OPTIMISERS, ROUND_ONE, Ranker, crop, cut, new_ranker, outside, ranknet_loss
 
 # %% ../nbs/05_stack.ipynb #p006
 class _Look(nn.Module):
-    "A ranker's forward pass without `crop`'s memory layout, which `vmap` does not know"
-    def __init__(self, net): super().__init__(); self.net = net
-    def forward(self, x):
-        net = self.net
-        scale, tx, ty = (theta := net.localiser(x)).unbind(1)
-        wy, wx = (tent(t, scale, x.shape[-1], net.region) for t in (ty, tx))
-        region = net.features(wy[:, None] @ x @ wx[:, None].mT)
-        if net.alone: return F.linear(region, net.head.weight[:, :region.shape[1]], net.head.bias).squeeze(1), theta
-        return net.head(torch.cat([region, net.features(x)], dim=1)).squeeze(1), theta
+    "A ranker that says where it has looked, and cuts without a memory layout, which `vmap` does not know"
+    def __init__(self, net): super().__init__(); self.net, net.crop = net, cut
+    def forward(self, x): return self.net.look(x)
 
 class Stack(nn.Module):
     "Rankers of one architecture, trained as one"
@@ -41,14 +34,14 @@ class Stack(nn.Module):
         params, buffers = stack_module_state(rankers)
         self.params = nn.ParameterDict({k.replace('.', '/'): nn.Parameter(v.detach()) for k, v in params.items()})
         self.kept = nn.ParameterDict({k.replace('.', '/'): nn.Parameter(v, requires_grad=False) for k, v in buffers.items()})
-        self.one = [deepcopy(rankers[0])] # in a list, so that its weights are not the stack's
+        self.one = [_Look(deepcopy(rankers[0]))] # in a list, so that its weights are not the stack's
 
     def forward(self,
         x:torch.Tensor, # images of each ranker (M, B, 3, S, S)
     ) -> tuple[torch.Tensor, torch.Tensor]: # strengths (M, B), and where each has looked (M, B, 3)
         "Every ranker on its own images"
         net = self.one[0].train(self.training)
-        run = lambda params, buffers, x: functional_call(_Look(net), ({f'net.{k}': v for k, v in params.items()}, {f'net.{k}': v for k, v in buffers.items()}), (x,))
+        run = lambda params, buffers, x: functional_call(net, ({f'net.{k}': v for k, v in params.items()}, {f'net.{k}': v for k, v in buffers.items()}), (x,))
         names = lambda d: {k.replace('/', '.'): v for k, v in d.items()}
         return vmap(run)(names(self.params), names(self.kept), x)
 
@@ -61,7 +54,8 @@ class Stack(nn.Module):
         "The rankers, each with its own weights"
         out = []
         for m in range(len(next(iter(self.params.values())))):
-            net = deepcopy(self.one[0])
+            net = deepcopy(self.one[0].net)
+            net.crop = crop
             net.load_state_dict({k.replace('/', '.'): v[m].detach() for k, v in [*self.params.items(), *self.kept.items()]})
             out.append(net.eval())
         return out
@@ -114,7 +108,7 @@ def fit_stack(
     stack = Stack([new_ranker(profile, seed) for _, _, seed in jobs]).to(device)
     orders = [torch.Generator().manual_seed(derive_seed(seed, 'ranker', 'order')) for _, _, seed in jobs]
     first = int(ROUND_ONE * profile.steps)
-    for stack.one[0].alone, steps, epochs in ((True, first, 2), (False, profile.steps - first, 3)):
+    for stack.one[0].net.alone, steps, epochs in ((True, first, 2), (False, profile.steps - first, 3)):
         if not steps: continue
         loader = StackLoader(jobs, orders, profile.batch, max(1, steps // epochs), device)
         learn = Learner(DataLoaders(loader, loader, device=torch.device(device)), stack, stack_loss, splitter=Stack.groups, opt_func=partial(OptimWrapper, opt=OPTIMISERS[profile.optimiser]), wd=5e-4)
