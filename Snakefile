@@ -1,16 +1,19 @@
-# Sweeps: `snakemake -c2 rows` runs what is missing, one single-threaded process for each core.
-# What to run is in `config`, and can be set on the command line: `snakemake -c8 rows --config profile=standard seeds=5`.
+# Sweeps: `snakemake -c2 rows` runs what is missing, one single-threaded process for each core; `snakemake -c2 tables figures` also
+# draws the pages that show them. What to run is in `config`: `snakemake -c8 rows --config profile=standard seeds=5`.
+# A run is not missing when its row is in `results/` or in `out`, and was made by the code as it is now.
 import os
+import pandas as pd
 from attic.core import FACES, SHOES, code_version
-from attic.methods import METHODS as KNOWN
-from attic.protocol import _CODE
+from attic.methods import METHODS as KNOWN, SCENARIOS as SCENES
+from attic.protocol import _CODE, _code, load_rows, names
 
 PROFILE, SEEDS = config.get('profile', 'quick'), int(config.get('seeds', 2))
 METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Normal,Auto')
 ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
 DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
-SWEEP = f'{OUT}/sweep/{PROFILE}-{os.path.basename(os.path.normpath(DOMAIN))}'
-FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --out {OUT}"
+NAME = os.path.basename(os.path.normpath(DOMAIN))
+SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}'
+FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --out {OUT}" + (' --stack' if config.get('stack') else '')
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
@@ -18,9 +21,24 @@ wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
 def kind(attr): return 'own' if DOMAIN != 'world' else 'faces' if attr in FACES else 'shoes'
 
 CODE = code_version(*_CODE, *sorted({c for m in KNOWN.values() for c in m.code})) # a change of it runs jobs again
+WANTED = [(m, s) for m in names(METHODS, KNOWN, 'method') for s in names(SCENARIOS, SCENES, 'scenario') if s in KNOWN[m].scenarios]
+
+def finished():
+    "What rows there are: domain, attribute, seed, method, scenario, code"
+    rows = pd.concat([load_rows(d) for d in ('results', OUT)])
+    if rows.empty: return set()
+    return set(rows[rows.profile == PROFILE][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
+
+def missing(have):
+    "Jobs that have something to do"
+    name = lambda attr: NAME if DOMAIN != 'world' else kind(attr)
+    return [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for seed in range(SEEDS) for attr in ATTRIBUTES
+            if any((name(attr), attr, seed, m, s, _code(m)) not in have for m, s in WANTED)]
+
+ROWS = missing(finished())
 
 rule rows:
-    input: expand(f'{SWEEP}/{SCENARIOS}/{{attr}}-{{seed}}.json', seed=range(SEEDS), attr=ATTRIBUTES)
+    input: ROWS
 
 rule shared:
     # generators and regressors, once for a domain; the seed and the attribute do not matter
@@ -34,3 +52,19 @@ rule run:
     output: f'{SWEEP}/{SCENARIOS}/{{attr}}-{{seed}}.json'
     params: methods=METHODS, scenarios=SCENARIOS, code=CODE
     shell: "attic_run {wildcards.attr} --seed {wildcards.seed} --methods '{params.methods}' --scenarios '{params.scenarios}' {FLAGS} --done {output}"
+
+def pages(folder): return [f'{OUT}/pages/{folder}/{p[:-6]}' for p in sorted(os.listdir(f'nbs/{folder}')) if p.endswith('.ipynb')]
+
+rule page:
+    # one page of the site, run in place; what it draws is in `figures/`
+    input: 'nbs/{page}.ipynb', ROWS
+    output: touch(OUT + '/pages/{page}')
+    shell: "python scripts/run_pages.py --one nbs/{wildcards.page}.ipynb"
+
+rule tables:
+    input: pages('tables')
+    shell: "nbdev_clean"
+
+rule figures:
+    input: pages('figures')
+    shell: "nbdev_clean"

@@ -18,6 +18,7 @@ from .datasets import MIN_GAP, get_domain
 from .worlds.canvas import VERSION
 from .methods import METHODS, SCENARIOS, Experiment, TrainingSet, active_sets, training_set
 from .ranker import accuracy, differences
+from .stack import fit_together
 
 # %% ../nbs/12_protocol.ipynb #debc48a1
 _CODE = ('pairs', 'datasets:domain_pairs,_rule,MIN_GAP,SUBTLE,world,reliable,_folder_domain,_human_parts,split_labels', 'ranker', 'regressor',
@@ -174,13 +175,14 @@ def attic_run(
     out:str='',            # folder of results; empty is `runs/`
     done:str='',           # a file to write when all is done, with the keys of the rows
     prepare:store_true=False, # only train what all runs of a domain share
+    stack:store_true=False, # train rankers together (Normal and Auto, small backbone): for a GPU
 ):
     "Do all runs of one attribute with one seed; finished ones are not done again"
-    try: keys = _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare)
+    try: keys = _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare, stack)
     except (ValueError, OSError) as e: sys.exit(f"attic_run: {' '.join(str(e).split())}")
     if done: write_json(done, keys)
 
-def _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare):
+def _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare, stack):
     "Keys of the rows"
     methods, scenarios, p = names(methods, METHODS, 'method'), names(scenarios, SCENARIOS, 'scenario'), get_profile(profile or None)
     wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
@@ -189,8 +191,15 @@ def _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out
     keys = []
     if prepare: ex.generator, ex.machine, ex.crowd.eye
     else:
+        if stack: _fit_together(ex, wanted)
         for m, s in wanted:
             row = run(ex, m, s, results_dir(out))
             keys.append(row['key'])
             print(f"{attr}, seed {seed}: {m}, {s}: {100*row['tests'][ex.domain.tests[0]]['accuracy']:.1f} %", flush=True)
     return keys
+
+def _fit_together(ex, wanted):
+    "Train the rankers of runs as two stacks: those that games start from, and those that runs end with"
+    fit_together([(*known[:2], ex.seed) for known in (ex.real, ex.half)], ex.profile, ex.device)
+    sets = [t for m, s in wanted if s != 'Active' and not METHODS[m].judges for t in _sets(ex, m, s)]
+    fit_together([(t.bank, t.pairs, ex.seed) for t in sets], ex.profile, ex.device)

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
            'accuracy_table', 'budget_table', 'summary_table', 'printed_table', 'compare', 'compare_summary',
-           'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'plot_curves']
+           'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'curve_gains',
+           'plot_curves', 'provenance', 'save_figure']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
 from pathlib import Path
@@ -262,21 +263,46 @@ def _accuracies(ax, part, scenario, test):
     ax.set(title=f'{scenario}: {test}', yticks=range(len(part)), yticklabels=part.method, ylim=(-0.6, len(part) - 0.4))
 
 # %% ../nbs/13_report.ipynb #new58019704
+def curve_gains(
+    curves:pd.DataFrame, # from `protocol.load_curves`
+) -> pd.DataFrame:       # the same, with `gain` in points of accuracy
+    "Gain of each point over the ranker before the first batch"
+    run = ['domain', 'attribute', 'method', 'seed', 'test']
+    before = curves[curves.batch == 0].set_index(run).accuracy
+    return curves.assign(gain=100 * (curves.accuracy.values - before.reindex(pd.MultiIndex.from_frame(curves[run])).values))
+
 def plot_curves(
     curves:pd.DataFrame, # from `protocol.load_curves`
+    by:str='test',       # a panel for each 'test' or 'attribute'
+    wrap:int=5,          # panels in a row
 ):
-    "Mean gain over the ranker before the first batch, on each test set, batch after batch"
-    before = curves[curves.batch == 0].set_index(['domain', 'attribute', 'method', 'seed', 'test']).accuracy
-    at = curves.set_index(['domain', 'attribute', 'method', 'seed', 'test'])
-    curves = curves.assign(gain=100*(at.accuracy - before.reindex(at.index)).values)
-    tests = [t for t in TEST_ORDER if t in set(curves.test)]
-    fig, axs = plt.subplots(1, len(tests), figsize=(1 + 2.8*len(tests), 2.8), sharey=True, squeeze=False)
-    for ax, test in zip(axs[0], tests):
-        part = curves[curves.test == test].groupby(['method', 'seed', 'batch']).gain.mean().reset_index()
-        sns.lineplot(part, x='batch', y='gain', hue='method', palette=COLOURS, hue_order=[m for m in COLOURS if m in set(part.method)], errorbar=_t95, marker='o', ax=ax, legend=test == tests[-1])
-        ax.axhline(0, color='grey', lw=1); ax.set(title=test, xlabel='batches of labels', ylabel='gain (points of accuracy)')
-    sns.move_legend(axs[0, -1], 'center left', bbox_to_anchor=(1, 0.5), title='')
-    fig.tight_layout()
-    return fig
+    "Mean gain over the ranker before the first batch, batch after batch"
+    gains = curve_gains(curves)
+    known = [v for v in ((*TEST_ORDER,) if by == 'test' else (*FACES, *SHOES)) if v in set(gains[by])]
+    grid = sns.relplot(gains, kind='line', x='batch', y='gain', hue='method', palette=COLOURS, hue_order=[m for m in COLOURS if m in set(gains.method)], col=by, col_order=known, col_wrap=min(wrap, len(known)),
+                       errorbar=_t95, marker='o', height=2.5, aspect=1.1)
+    grid.refline(y=0, color='grey', ls='-', lw=1).set_titles('{col_name}').set_axis_labels('batches of labels', 'gain (points of accuracy)')
+    grid.legend.set_title('')
+    return grid.figure
 
 def _t95(values): return mean_interval(values)[1:]
+
+# %% ../nbs/13_report.ipynb #new57903916
+def provenance(
+    rows:pd.DataFrame, # from `protocol.load_rows`
+) -> pd.Series:
+    "What rows were drawn from: how many runs, their hash, what they cost, and what made them"
+    once, said = rows.drop_duplicates('key'), lambda col: ', '.join(map(str, sorted(once[col].unique())))
+    return pd.Series({'runs': len(once), 'hash of the rows': digest(sorted(once.key)), 'CPU hours': f'{once.seconds.sum()/3600:.1f}', 'profile': said('profile'), 'seeds': said('seed'), 'code versions': once.code.nunique(),
+                      'PyTorch': said('torch'), 'precision': said('precision'), 'threads': said('threads')}, name='')
+
+def save_figure(
+    fig,  # a matplotlib figure
+    path, # without suffix
+) -> list: # the files written
+    "Write a figure as PNG and SVG"
+    path = Path(path); path.parent.mkdir(parents=True, exist_ok=True)
+    files = [path.with_name(path.name + suffix) for suffix in ('.png', '.svg')]
+    with plt.rc_context({'svg.hashsalt': path.name, 'svg.fonttype': 'none'}):
+        for f in files: fig.savefig(f, bbox_inches='tight', dpi=150, metadata={'Date': None} if f.suffix == '.svg' else {'Software': None})
+    return files

@@ -66,5 +66,5 @@ def main(args):
 
 
 if __name__ == '__main__':
-    if sys.argv[1:2] == ['--one']: run_page(Path(sys.argv[2]), '--slow' in sys.argv)
+    if sys.argv[1:2] == ['--one']: run_page(Path(sys.argv[2]).resolve(), '--slow' in sys.argv)
     else: main(sys.argv[1:])
