@@ -14,14 +14,14 @@ from .batches import CHOICES, Batch
 from .datasets import reliable
 from .votes import aggregate
 
-# %% ../nbs/09_workers.ipynb #2d7928b3
+# %% ../nbs/09_workers.ipynb #b90e00a7
 HOW = ('majority', 'dawid-skene', 'glad')
 
 def _crowdkit(how):
     "The model of crowd-kit that has this name"
     try: from crowdkit.aggregation import DawidSkene, GLAD
     except ImportError as e: raise ImportError(f"{how} needs crowd-kit: pip install 'attic-ranker[crowd]', or use the majority") from e
-    return DawidSkene(n_iter=50) if how == 'dawid-skene' else GLAD(n_iter=20)
+    return DawidSkene(n_iter=50) if how == 'dawid-skene' else GLAD(n_iter=20, tol=1e-3, m_step_max_iter=5)
 
 def label_pairs(
     answers:pd.DataFrame, # pair, worker, choice, confidence, legible
@@ -39,7 +39,7 @@ def label_pairs(
         told['keep'] = (told.illegible <= 0.5) & reliable(told.confidence, told.agreement)
     return told.assign(keep=told.keep & (told.votes >= votes))
 
-# %% ../nbs/09_workers.ipynb #4b8e1c34
+# %% ../nbs/09_workers.ipynb #b0f30673
 def _agrees(a):
     "Whether each answer is the majority of the other workers' on its pair; NaN where they have none"
     count = pd.crosstab(a.pair, a.choice).reindex(columns=list(CHOICES), fill_value=0).loc[a.pair].to_numpy()
@@ -79,7 +79,7 @@ def worker_report(
 
 def _flag(a, every, usual):
     "Why a worker seems careless, from their legible answers, all their answers and the middle worker"
-    why = {'disagrees with the others': _unlikely(a.agrees, .8 * np.nan_to_num(usual.agreement, nan=1)),
+    why = {'disagrees with the others': _unlikely(a.agrees, .8 * np.nan_to_num(usual.agreement, nan=1), alpha=.01),
            'misses gold pairs': _unlikely(a.gold, .8, alpha=.05),
            'contradicts themselves': _unlikely(a['repeat'], .5, alpha=.05),
            'always one side': _unlikely(a.on_left, .5, 'two-sided'),
