@@ -17,7 +17,7 @@ from .datasets import get_domain
 from .methods import METHODS, Asked, Experiment
 from .platforms import write_platforms
 
-# %% ../nbs/12_people.ipynb #0e3932ab
+# %% ../nbs/12_people.ipynb #6fb5719b
 ASKING = tuple(m for m, v in METHODS.items() if v.propose and v.asks)
 
 def propose_pairs(
@@ -37,7 +37,8 @@ def gold_pairs(
     "Labelled real pairs that leave no doubt: those that the crowd agreed on with the most confidence"
     kept, told = ex.bought
     told = told[told.keep].reset_index(drop=True)
-    sure = told[told.target != 0.5].sort_values([c for c in ('agreement', 'confidence') if c in told], ascending=[False, True][:len({'agreement', 'confidence'} & set(told))], kind='stable')
+    by = [c for c in ('agreement', 'confidence') if c in told]
+    sure = told[told.target != 0.5].sort_values(by, ascending=[c == 'confidence' for c in by], kind='stable')
     if len(sure) < n: raise ValueError(f"{n} gold pairs are asked for, but {ex.domain.name} has {len(sure)} labelled pairs of {ex.attr} that are not ties")
     p, bank = kept[torch.tensor(sure.index[:n].to_numpy())], ex.domain.part('train')
     return bank.images[p.a], bank.images[p.b], ['more' if t == 1 else 'less' for t in p.target.tolist()]
