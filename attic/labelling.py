@@ -17,8 +17,8 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np, pandas as pd, uvicorn
 from fastcore.basics import patch
 from fastcore.script import call_parse, store_true
-from fasthtml.components import (A, Body, Button, Code, Dd, Details, Div, Dl, Dt, Fieldset, Figcaption, Figure, Form, H1, H2, Head, Html, Img, Input, Kbd, Label,
-                                 Legend, Li, Link, Main, Meta, P, Progress, Script, Section, Span, Strong, Summary, Table, Tbody, Td, Textarea, Th, Thead, Title, Tr, Ul, to_xml)
+from fastcore.xml import (A, Body, Button, Code, Dd, Details, Div, Dl, Dt, Fieldset, Figcaption, Figure, Form, H1, H2, Head, Html, Img, Input, Kbd, Label,
+                          Legend, Li, Link, Main, Meta, P, Progress, Script, Section, Span, Strong, Summary, Table, Tbody, Td, Textarea, Th, Thead, Title, Tr, Ul, to_xml)
 from fasthtml.core import Beforeware, FastHTML, cors_allow
 from itsdangerous import BadSignature, TimestampSigner
 from starlette.middleware import Middleware
@@ -236,8 +236,8 @@ def pair_card(
     unclear = Label(Input(type='radio', name=f'choice-{name}', value='illegible', checked=said('choice') == 'illegible'), Span('I cannot tell: an image is unclear', Kbd('0')), cls='lone')
     choice.children += (unclear,)
     why = () if rationale == 'no' else (_why(name, rationale, said('rationale')),)
-    return Fieldset(Legend(f'Pair {number} of {total}'), *([P(missing, cls='wrong')] if missing else []), Div(images, choice, cls='look'),
-                    Div(_options('sure', f'confidence-{name}', 'How sure are you?', SURE, said('confidence')), *why, cls='said'),
+    return Fieldset(Legend(f'Pair {number} of {total}'), *([P(missing, cls='wrong')] if missing else []), images,
+                    Div(choice, _options('sure', f'confidence-{name}', 'How sure are you?', SURE, said('confidence')), *why, cls='said'),
                     Input(type='hidden', name='pair', value=name), Input(type='hidden', name=f'seconds-{name}', value=said('seconds'), cls='seconds'), id=name, tabindex='-1', cls='card')
 
 # %% ../nbs/10_labelling.ipynb #74900a95
@@ -300,23 +300,23 @@ _CARDS = """
 fieldset { border: 0; margin: 0; padding: 0; min-width: 0; }
 legend { padding: 0; }
 .card, .box { background: var(--card); border: 1px solid var(--line); border-radius: .9rem; padding: 1.25rem; margin: 1.25rem 0; }
-.card { display: grid; grid-template-columns: minmax(0, 27rem) minmax(0, 1fr); gap: .4rem 2rem; position: relative; }
+.card { display: grid; grid-template-columns: minmax(0, 30rem) minmax(0, 1fr); gap: .4rem 2rem; position: relative; }
 .card > legend { float: left; grid-column: 1 / -1; font-weight: 650; font-size: .95rem; color: var(--soft); }
 .card:focus { outline: none; }
 .card.now { border-color: var(--accent); box-shadow: 0 0 0 1px var(--accent); }
 .images { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; }
 figure { margin: 0; text-align: center; font-size: .9rem; }
-.images img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .5rem; background: var(--page); }
-.said { align-self: end; }
-.said > *, .look > * + * { margin-top: .75rem; }
+.images img { display: block; width: 100%; height: auto; aspect-ratio: 1; object-fit: contain; border-radius: .5rem; background: var(--page); }
+.said > * + * { margin-top: .9rem; }
 .group > legend { font-weight: 600; font-size: .95rem; margin-bottom: .35rem; }
 .options { display: grid; grid-auto-columns: 1fr; grid-auto-flow: column; border: 1px solid var(--edge); border-radius: .6rem; overflow: clip; }
+.choice .options { grid-template-columns: 1fr 1.4fr 1fr; }
 .options label + label { border-left: 1px solid var(--edge); }
 .options label, .lone { position: relative; display: block; cursor: pointer; }
 .options input, .lone input { position: absolute; inset: 0; width: 100%; height: 100%; margin: 0; opacity: 0; cursor: pointer; }
-.options span, .lone span { display: flex; align-items: center; justify-content: center; gap: .4rem; min-height: 2.75rem; padding: .3rem .5rem; line-height: 1.2; text-align: center; }
+.options span, .lone span { display: flex; align-items: center; justify-content: center; gap: .4rem; height: 100%; min-height: 2.75rem; padding: .3rem .4rem; line-height: 1.2; text-align: center; }
 .options label:hover span, .lone:hover span { background: var(--tint); }
-.options input:checked + span, .lone input:checked + span { background: var(--accent); color: var(--on-accent); font-weight: 600; }
+.options input:checked + span, .lone input:checked + span { background: var(--accent); color: var(--on-accent); }
 .options input:checked + span::before, .lone input:checked + span::before { content: "✓"; }
 .options input:focus-visible + span, .lone input:focus-visible + span { outline: 3px solid var(--ink); outline-offset: -5px; border-radius: .5rem; }
 .lone { margin-top: .5rem; border-radius: .6rem; overflow: clip; color: var(--soft); font-size: .95rem; }
@@ -328,6 +328,7 @@ textarea { min-height: 4.4rem; resize: vertical; display: block; }
 .optional { font-weight: 400; }
 kbd { display: none; font: .75rem/1.3 ui-monospace, Menlo, Consolas, monospace; border: 1px solid currentColor; border-radius: .3rem; padding: 0 .3rem; opacity: .75; }
 .keys kbd { display: inline-block; }
+.keys input:checked + span kbd { display: none; }
 @media (hover: none) { .keys .options kbd, .keys .lone kbd { display: none; } }
 """
 
@@ -352,6 +353,7 @@ button:disabled { opacity: .6; cursor: progress; }
 .card .wrong { grid-column: 1 / -1; margin: 0; }
 .code { font: 600 1.5rem/1.3 ui-monospace, Menlo, Consolas, monospace; letter-spacing: .05em; user-select: all; }
 .buttons { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1rem 0; }
+.box { max-width: 32rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
@@ -593,7 +595,7 @@ def _welcome(self:Desk, key):
     return _page('Welcome', H1(self.batch.question), P('You will see pairs of images, and say for each pair which image shows more of it. You can stop at any time, and come back with the same link and name.'),
                  Form(Div(Label('Your name, or the id you were given', fr='worker', cls='label'), Input(type='text', id='worker', name='worker', required=True, maxlength=200, autocomplete='username'),
                           P('Only a code that is made from it is stored, never the name itself.', cls='soft'), cls='box'),
-                      Input(type='hidden', name='key', value=key), Button('Begin'), method='get', action='/', enctype=None))
+                      Input(type='hidden', name='key', value=key), Button('Begin'), method='get', action='/'))
 
 # %% ../nbs/10_labelling.ipynb #1dfa4535
 SAID = {'again': 'This page had been sent before. Every answer is stored once, and nothing was changed.', 'saved': 'Saved. Here are the next pairs.'}
@@ -621,7 +623,7 @@ def _form(self:Desk, worker, names, token, draft={}, missing={}, said=None):
     wrong = [Div(Strong('Something is missing. Nothing has been stored yet, and nothing that you filled in is lost.'),
                  Ul(*[Li(A(f'Pair {done + names.index(n) + 1}', href=f'#{n}'), f': {words}') for n, words in missing.items()]), cls='wrong', role='alert', tabindex='-1', autofocus=True)] if missing else []
     return _page(self.batch.question, Div(H1(self.batch.question), _progress(done, total), cls='top'), _help(), *([P(said, cls='notice', role='status')] if said and not missing else []), *wrong,
-                 Form(*cards, Input(type='hidden', name='token', value=token), Div(Span(id='status', cls='soft', aria_live='polite'), Button('Save and go on'), cls='send'), method='post', action='/label', enctype=None, cls='pairs'),
+                 Form(*cards, Input(type='hidden', name='token', value=token), Div(Span(id='status', cls='soft', aria_live='polite'), Button('Save and go on'), cls='send'), method='post', action='/label', cls='pairs'),
                  status=422 if missing else 200)
 
 # %% ../nbs/10_labelling.ipynb #b72a19b3
