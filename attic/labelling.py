@@ -4,9 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'HOLD', 'PLACES', 'SURE', 'RATIONALE', 'MAX_RATIONALE', 'STYLE', 'SCRIPT', 'HELP', 'DOORS', 'SAID',
-           'side_of', 'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_answers',
-           'Guard', 'Budget', 'Options', 'Desk', 'worker_table', 'batch_numbers', 'safe_csv', 'labelling_app',
-           'attic_label']
+           'side_of', 'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_form', 'Guard',
+           'Budget', 'Options', 'Desk', 'worker_table', 'batch_numbers', 'safe_csv', 'labelling_app', 'attic_label']
 
 # %% ../nbs/10_labelling.ipynb #b7fd0aff
 import hmac, math, re, secrets, socket, sqlite3, sys, threading, time, unicodedata, webbrowser
@@ -185,10 +184,10 @@ def add(self:AnswerStore,
 @patch
 def frame(self:AnswerStore) -> pd.DataFrame: # one row an answer, in the order they came; see `COLUMNS`
     "All answers"
-    rows = self.ask('SELECT pair, worker, choice, confidence, legible, rationale, seconds, side FROM answers ORDER BY at, worker, pair')
+    rows = self.ask('SELECT pair, worker, ifnull(choice, \'\'), ifnull(confidence, 3), legible, rationale, seconds, side FROM answers ORDER BY at, worker, pair')
     df = pd.DataFrame(rows, columns=['pair', 'worker', 'choice', 'confidence', 'legible', 'rationale', 'seconds', 'side'])
     df = df.assign(batch=self.batch.id, source='page', key=[digest(self.batch.id, w, p) for w, p in zip(df.worker, df.pair)])[list(COLUMNS)]
-    return df.astype(dict(confidence=float, legible=bool, seconds=float))
+    return df.astype(dict(confidence=int, legible=bool, seconds=float))
 
 def export_answers(
     batch,            # a batch folder, or what `read_batch` made of it
@@ -251,7 +250,7 @@ def _seconds(text, most):
     except ValueError: return None
     return round(min(t, most), 1) if 0 < t < 86_400 else None
 
-def read_answers(
+def read_form(
     form:dict,       # what was sent
     pairs:list,      # names of the pairs that were on the page
     worker:str,      # pseudonym of a worker
@@ -370,7 +369,6 @@ th { color: var(--soft); font-weight: 600; }
   .progress { width: 100%; }
   .send { margin: 0 -.9rem; padding: .7rem .9rem; }
 }
-@media (prefers-reduced-motion: no-preference) { .options span, .lone span, button { transition: background-color .12s; } }
 """
 STYLE = _COLOURS + _CARDS + _REST
 
@@ -642,7 +640,7 @@ def answer(self:Desk,
     names = list(dict.fromkeys([names] if isinstance(names, str) else names))
     given = {p for p, in self.store.ask('SELECT pair FROM plan WHERE worker = ?', worker)}
     if not names or not given.issuperset(names): return _refuse('These are not the pairs that you were given. Please load the page again.', 400)
-    rows, missing = read_answers(data, names, worker, max(0, time.time() - made.timestamp()), self.options.rationale)
+    rows, missing = read_form(data, names, worker, max(0, time.time() - made.timestamp()), self.options.rationale)
     if missing: return self._form(worker, names, token, data, missing)
     new = self.store.add(worker, rows)
     return RedirectResponse('/label?said=' + ('saved' if new == len(names) else 'again'), 303)
@@ -674,7 +672,7 @@ def worker_table(
 ) -> pd.DataFrame:        # one row a worker: answers, seconds, unclear, left, agrees, gold, repeats
     "How each worker has answered; shares from 0 to 1, missing where there was nothing to compare"
     known = pairs.set_index('pair')
-    a = answers.assign(choice=answers.choice.fillna('unclear'), gold=answers.pair.map(known.gold), first=answers.pair.map(known.repeat_of))
+    a = answers.assign(choice=answers.choice.where(answers.legible, 'unclear'), gold=answers.pair.map(known.gold), first=answers.pair.map(known.repeat_of))
     said = a.set_index(['worker', 'pair']).choice
     a['repeats'] = _share(a.choice, said.reindex(pd.MultiIndex.from_frame(a[['worker', 'first']])))
     a['gold'] = _share(a.choice, a.gold)

@@ -2,7 +2,7 @@
 
 Starts the server on a batch of rendered faces, and goes through the page in headless Chromium as people do: with the mouse, with the
 keyboard, without JavaScript, on a phone, in the dark, with the page reloaded and the server killed in between. Exits with 1 when something
-does not work. `--pictures FOLDER` also keeps pictures: the page, in the dark, on a phone, the overview, and the paper's Fig. 10.
+does not work. `--pictures FOLDER` also keeps pictures: the page, in the dark, on a phone, the end, the overview. `--figure FILE` only takes the paper's Fig. 10.
 
 Needs `pip install playwright` and a Chromium: `$CHROMIUM`, or one that is on the path. Without one it says so, and exits with 0.
 """
@@ -16,12 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from attic.batches import write_batch
 from attic.core import PROFILES
 from attic.datasets import domain_pairs, get_domain
-from attic.labelling import export_answers
+from attic.labelling import AnswerStore, as_choice, export_answers, side_of
 
 SERVER = "from attic.labelling import attic_label; attic_label({!r}, port={}, no_browser=True, rationale='required', code='THANKS42')"
 
@@ -94,11 +94,16 @@ class Check:
         self.failed += not ok
 
 
-def keep(page, folder, name, locator=None, **how):
-    "Keep a picture of a page, or of a part of it, with 128 colours."
-    if not folder: return
-    png = (locator or page).screenshot(**how)
-    Image.open(io.BytesIO(png)).convert('RGB').quantize(128, dither=Image.Dither.NONE).save(Path(folder)/name, optimize=True)
+def save(png, path, source=''):
+    "Write a picture with 256 colours, and a line about where it comes from."
+    about = PngImagePlugin.PngInfo()
+    if source: about.add_text('Source', source)
+    Image.open(io.BytesIO(png)).convert('RGB').quantize(256, dither=Image.Dither.NONE).save(path, optimize=True, pnginfo=about)
+
+
+def keep(page, folder, name):
+    "Keep a picture of a page."
+    if folder: save(page.screenshot(), Path(folder)/name)
 
 
 def look_and_answer(browser, server, check, pictures):
@@ -173,17 +178,32 @@ def other_ways(browser, server, check, pictures):
     check('and then promises no shortcuts', not plain.locator('kbd').first.is_visible())
 
 
-def crowd(browser, server, pictures):
-    "Some more people, for the pictures of Fig. 10 and the overview."
-    if not pictures: return
-    for i, who in enumerate(('eva', 'fay', 'gus')):
-        page = browser.new_context(viewport=dict(width=1000, height=900)).new_page()
-        page.goto(server.link + f'&worker={who}')
-        if i == 0: keep(page, pictures, 'fig10_interface.png', page.locator('main'))
-        while page.locator('.card').count(): by_mouse(page, choice=i, sure=i % 2)
-    page.set_viewport_size(dict(width=1000, height=820))
-    page.goto(server.overview)
-    keep(page, pictures, 'labelling_overview.png')
+def figure(browser, folder, path):
+    "The paper's Fig. 10: a page of five pairs, as an annotator finds it."
+    batch = faces_batch(folder)
+    with Server(folder) as server:
+        page = browser.new_page(viewport=dict(width=1000, height=2400))
+        page.goto(server.link + '&worker=annotator')
+        page.wait_for_load_state('networkidle')
+        save(page.locator('main').screenshot(), path, f'the first page of batch {batch.id}, in Chromium {browser.version}')
+
+
+def overview(browser, folder, pictures):
+    "The overview after some invented people have answered: four who look, and one who always clicks left."
+    batch = faces_batch(folder)
+    store, truth = AnswerStore(batch), dict(zip(batch.pairs.pair, ('more', 'less', 'less', 'equal', 'more')*9))
+    truth |= {p: g for p, g in zip(batch.pairs.pair, batch.pairs.gold) if g} | {p: truth[r] for p, r in zip(batch.pairs.pair, batch.pairs.repeat_of) if r}
+    for i, who in enumerate(('ann', 'bob', 'cem', 'dee', 'left')):
+        worker = batch.pseudonym(who)
+        store.give(worker)
+        names = store.waiting(worker, 99)[:14 - 3*i]
+        said = [as_choice('left', side_of(worker, p)) if who == 'left' else ('equal' if (n + i) % 6 == 0 else truth[p]) for n, p in enumerate(names)]
+        store.add(worker, [dict(pair=p, choice=c, confidence=1 + n % 2, legible=1, rationale='', seconds=1.1 if who == 'left' else 4.5 + i + n % 3, side=side_of(worker, p)) for n, (p, c) in enumerate(zip(names, said))])
+    store.close()
+    with Server(folder) as server:
+        page = browser.new_page(viewport=dict(width=1000, height=790))
+        page.goto(server.overview)
+        keep(page, pictures, 'labelling_overview.png')
 
 
 def main(args):
@@ -191,16 +211,18 @@ def main(args):
     try: from playwright.sync_api import sync_playwright
     except ImportError: return print('skipped: pip install playwright') or 0
     if not browser_path(): return print('skipped: no Chromium on the path; set $CHROMIUM') or 0
-    if args.pictures: Path(args.pictures).mkdir(parents=True, exist_ok=True)
     check = Check()
     with tempfile.TemporaryDirectory() as d, sync_playwright() as play:
-        server = Server(faces_batch(f'{d}/masculine').path)
         browser = play.chromium.launch(executable_path=browser_path(), args=['--no-sandbox'] if hasattr(os, 'geteuid') and os.geteuid() == 0 else [])
+        if args.figure: return figure(browser, f'{d}/masculine', args.figure) or 0
+        if args.pictures:
+            Path(args.pictures).mkdir(parents=True, exist_ok=True)
+            overview(browser, f'{d}/overview', args.pictures)
+        server = Server(faces_batch(f'{d}/masculine').path)
         with server: desk = look_and_answer(browser, server, check, args.pictures)
         with server:
             resume(*desk, server, check, args.pictures)
             other_ways(browser, server, check, args.pictures)
-            crowd(browser, server, args.pictures)
         browser.close()
     print(f'{check.failed} failed' if check.failed else 'all work')
     return int(check.failed > 0)
@@ -209,4 +231,5 @@ def main(args):
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--pictures', default='', help='a folder for pictures')
+    parser.add_argument('--figure', default='', help='take only Fig. 10, into this file')
     sys.exit(main(parser.parse_args()))
