@@ -8,6 +8,7 @@ __all__ = ['PACKAGES', 'row_key', 'run', 'ranker_of', 'names', 'results_dir', 'l
 
 # %% ../nbs/12_protocol.ipynb #9490dd5c
 import json, os, platform, sys, tempfile, time
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from .core import atomic, code_version, digest, get_profile, one_of, pick_device, precision, root, write_json
@@ -16,6 +17,7 @@ from fastcore.script import call_parse, store_true
 
 from .datasets import MIN_GAP, get_domain
 from .worlds.canvas import VERSION
+from .loop import ANNOTATORS, Waiting, ask_people
 from .methods import METHODS, SCENARIOS, Experiment, TrainingSet, active_sets, training_set
 from .ranker import accuracy, differences
 from .stack import fit_together
@@ -34,7 +36,8 @@ def row_key(
 ) -> str:          # 16 hexadecimal digits
     "Hash of everything that decides a row"
     sizes = {k: v for k, v in vars(ex.profile).items() if k not in ('name', 'expect')}
-    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__)
+    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__,
+                  *([ex.annotator] if hasattr(ex, 'annotator') else []))
 
 # %% ../nbs/12_protocol.ipynb #5b865228
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
@@ -76,7 +79,8 @@ def _describe(ex, method, scenario, train):
     "What was run, and what it cost"
     return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), precision=precision(ex.device), prior=ex.prior,
                 steps=ex.profile.steps, n_real=train.n_real, n_synthetic=train.n_synthetic, n_inferred=train.n_inferred, n_kept=len(train.pairs), min_gap=MIN_GAP,
-                world_version=VERSION, curation=ex.domain.curation, data=digest(ex.domain.keys), code=_code(method), python=platform.python_version(), **{p: version(p) for p in PACKAGES})
+                world_version=VERSION, curation=ex.domain.curation, data=digest(ex.domain.keys), code=_code(method), python=platform.python_version(), **{p: version(p) for p in PACKAGES},
+                **(dict(annotator='people', votes=ex.votes) if hasattr(ex, 'annotator') else {}))
 
 def _measure(ranker, ex):
     "Accuracy on validation pairs and on each test set"
@@ -171,6 +175,9 @@ def attic_run(
     seed:int=0,            # of everything random
     profile:str='',        # 'smoke', 'quick', 'standard', 'paper'; empty is 'quick'
     prior:str='flow',      # of the generator's z: 'flow' or 'normal'
+    labels:int=0,          # labels to buy; 0 is as many as the profile says
+    annotator:str='crowd', # who labels drawn pairs: a simulated 'crowd', or 'people'
+    votes:int=5,           # answers of people that a pair needs
     device:str='auto',     # 'auto', 'cpu', 'cuda'
     out:str='',            # folder of results; empty is `runs/`
     done:str='',           # a file to write when all is done, with the keys of the rows
@@ -178,25 +185,34 @@ def attic_run(
     stack:store_true=False, # train rankers together (Normal and Auto, small backbone): for a GPU
 ):
     "Do all runs of one attribute with one seed; finished ones are not done again"
-    try: keys = _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare, stack)
+    try:
+        p = get_profile(profile or None)
+        p = replace(p, n_train=labels) if labels else p
+        one_of(annotator, ANNOTATORS, 'annotator')
+        ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
+        keys = _run_all(ex, methods, scenarios, results_dir(out), prepare, stack, votes if annotator == 'people' else 0)
     except (ValueError, OSError) as e: sys.exit(f"attic_run: {' '.join(str(e).split())}")
     if done: write_json(done, keys)
 
-def _run_all(attr, domain, methods, scenarios, seed, profile, prior, device, out, prepare, stack):
-    "Keys of the rows"
-    methods, scenarios, p = names(methods, METHODS, 'method'), names(scenarios, SCENARIOS, 'scenario'), get_profile(profile or None)
+def _run_all(ex, methods, scenarios, out, prepare, stack, votes):
+    "Keys of the rows; `votes` is how many answers of people a pair needs, 0 where the simulated crowd answers"
+    methods, scenarios = names(methods, METHODS, 'method'), names(scenarios, SCENARIOS, 'scenario')
     wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
     if not wanted: raise ValueError(f"none of {', '.join(methods)} takes part in {', '.join(scenarios)}")
-    ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
-    keys = []
-    if prepare: ex.generator, ex.machine, ex.crowd.eye
-    else:
-        if stack: _fit_together(ex, wanted)
-        for m, s in wanted:
-            row = run(ex, m, s, results_dir(out))
-            keys.append(row['key'])
-            print(f"{attr}, seed {seed}: {m}, {s}: {100*row['tests'][ex.domain.tests[0]]['accuracy']:.1f} %", flush=True)
-    return keys
+    if prepare: ex.generator, ex.machine, ex.crowd.eye; return []
+    if stack: _fit_together(ex, wanted)
+    done = [_run_one(ask_people(ex, m, s, out, votes) if votes else ex, m, s, out) for m, s in wanted]
+    waiting = [d for d in done if isinstance(d, Waiting)]
+    if waiting: sys.exit('\n'.join(map(str, waiting)))
+    return done
+
+def _run_one(ex, m, s, out):
+    "Key of a row, or that it is waiting"
+    try: row = run(ex, m, s, out)
+    except Waiting as w: row, said = w, 'waiting for answers'
+    else: said = f"{100*row['tests'][ex.domain.tests[0]]['accuracy']:.1f} %"
+    print(f"{ex.attr}, seed {ex.seed}: {m}, {s}: {said}", flush=True)
+    return row if isinstance(row, Waiting) else row['key']
 
 def _fit_together(ex, wanted):
     "Train the rankers of runs as two stacks: those that games start from, and those that runs end with"
