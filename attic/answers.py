@@ -289,7 +289,7 @@ def from_page(
         if absent: note(n, f"missing columns: {', '.join(absent)}"); continue
         yield n, {k: r.get(k) for k in COLUMNS} | dict(assignment=r['key'])
 
-# %% ../nbs/09_answers.ipynb #145d8613
+# %% ../nbs/09_answers.ipynb #98886969
 def _kind(text):
     "Which reader a file is for, or None"
     start = text.lstrip()[:1]
@@ -360,9 +360,10 @@ def read_answers(
 def _same(a, b): return b is not None and all(a[k] == b[k] for k in ('worker', 'pair', 'choice', 'legible', 'confidence'))
 
 def _table(rows):
-    "Answers as a table with the right types"
-    kinds = dict(confidence='int64', legible='bool', seconds='float64')
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({c: kinds.get(c, 'str') for c in COLUMNS})
+    "Answers as a table with the right types; who rejects a pair may leave choice and confidence open"
+    kinds, df = dict(confidence='int64', legible='bool', seconds='float64'), pd.DataFrame(rows, columns=list(COLUMNS))
+    df = df.assign(choice=df.choice.fillna(''), rationale=df.rationale.fillna(''), confidence=df.confidence.fillna(3))
+    return df.astype({c: kinds.get(c, 'str') for c in COLUMNS})
 
 def short_of_votes(
     told:Answers, # what was read

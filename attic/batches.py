@@ -64,7 +64,7 @@ class Batch:
         rows, where = self.pairs if pairs is None else self.pairs.set_index('pair').loc[list(pairs)], {f: i for i, f in enumerate(self.bank.names)}
         return tuple(self.bank.images[[where[f] for f in rows[c]]] for c in 'ab')
 
-# %% ../nbs/09_batches.ipynb #2d5f3a46
+# %% ../nbs/09_batches.ipynb #aa8ea81e
 def _png(image):
     "An image as a PNG file"
     out = io.BytesIO()
@@ -77,8 +77,10 @@ def _listed(names, gold, repeats, seed):
     for i, choice in gold.items():
         if i not in range(len(names)): raise BatchError(f"gold names pair {i}, but the pairs are 0 to {len(names) - 1}")
         one_of(choice, CHOICES, 'gold answer')
-    if not 0 <= repeats <= len(names): raise BatchError(f"{repeats} repeats of {len(names)} pairs are asked for; ask for 0 to {len(names)}")
-    again = sorted(torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))[:repeats].tolist())
+    plain = [i for i in range(len(names)) if i not in gold]
+    if not 0 <= repeats <= len(plain): raise BatchError(f"{repeats} repeats are asked for; of {len(plain)} pairs that are not gold, 0 to {len(plain)} can be repeated")
+    early = plain[:max(repeats, len(plain) // 2)] # what is repeated was seen a while ago
+    again = sorted(early[k] for k in torch.randperm(len(early), generator=torch.Generator().manual_seed(seed))[:repeats])
     order = [(i, None) for i in range(len(names))] + [(i, f'p{i + 1:04}') for i in again]
     return [dict(pair=f'p{n + 1:04}', a=names[i][0], b=names[i][1], gold=None if first else gold.get(i), repeat_of=first) for n, (i, first) in enumerate(order)]
 
@@ -89,7 +91,7 @@ def write_batch(
     attribute:str,        # what is compared
     question:str='',      # what people are asked; empty is 'Which image is more ATTRIBUTE?'
     gold=None,            # position of a pair -> its known answer: 'more' (A shows more), 'equal' or 'less'
-    repeats:int=0,        # how many pairs are shown a second time, at the end
+    repeats:int=0,        # how many pairs of the first half, gold left aside, are shown a second time, at the end
     seed:int=0,           # which pairs are repeated
     about:dict|None=None, # where the pairs come from, for whoever finds the folder
 ) -> Batch:
