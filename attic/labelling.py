@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HOLD', 'PLACES', 'SURE', 'RATIONALE', 'MAX_RATIONALE', 'STYLE', 'SCRIPT', 'HELP', 'DOORS', 'SAID', 'side_of',
            'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_form', 'Guard', 'Budget',
-           'Options', 'Desk', 'worker_table', 'batch_numbers', 'safe_csv', 'labelling_app', 'attic_label']
+           'Options', 'Desk', 'batch_numbers', 'safe_csv', 'labelling_app', 'attic_label']
 
 # %% ../nbs/10_labelling.ipynb #b7fd0aff
 import hmac, math, re, secrets, socket, sqlite3, sys, threading, time, unicodedata, webbrowser
@@ -28,6 +28,7 @@ from .answers import COLUMNS
 from .batches import Batch, BatchError, read_batch, safe_cell
 from .core import digest, one_of
 from .votes import aggregate
+from .workers import worker_report
 
 # %% ../nbs/10_labelling.ipynb #f105bae9
 def side_of(
@@ -666,33 +667,6 @@ def image(self:Desk,
     return Response(path.read_bytes(), media_type='image/png', headers=_KEEP)
 
 # %% ../nbs/10_labelling.ipynb #7073d176
-def worker_table(
-    answers:pd.DataFrame, # from `export_answers`
-    pairs:pd.DataFrame,   # the batch's pairs
-) -> pd.DataFrame:        # one row a worker: answers, seconds, unclear, left, agrees, gold, repeats
-    "How each worker has answered; shares from 0 to 1, missing where there was nothing to compare"
-    known = pairs.set_index('pair')
-    a = answers.assign(choice=answers.choice.where(answers.legible, 'unclear'), gold=answers.pair.map(known.gold), first=answers.pair.map(known.repeat_of))
-    said = a.set_index(['worker', 'pair']).choice
-    a['repeats'] = _share(a.choice, said.reindex(pd.MultiIndex.from_frame(a[['worker', 'first']])))
-    a['gold'] = _share(a.choice, a.gold)
-    a['agrees'] = _share(a.choice, _others(a))
-    a['left'] = ((a.choice == 'more') == (a.side == 'ab')).astype(float).where(a.choice.isin(['more', 'less']))
-    g = a.groupby('worker')
-    return pd.concat([g.size().rename('answers'), g.seconds.median(), (1 - g.legible.mean()).rename('unclear'), g[['left', 'agrees', 'gold', 'repeats']].mean()], axis=1)
-
-def _share(choice, other):
-    "1 where two answers are the same, 0 where not, missing where there is no other"
-    return np.where(pd.isna(other), np.nan, np.asarray(choice) == np.asarray(other)).astype(float)
-
-def _others(a):
-    "What most of the others answered about the same pair; missing when there are no others, or they are divided"
-    count = pd.crosstab(a.pair, a.choice)
-    others = count.loc[a.pair].to_numpy() - (a.choice.to_numpy()[:, None] == count.columns.to_numpy())
-    clear = (others.max(1) > 0) & ((others == others.max(1, keepdims=True)).sum(1) == 1)
-    return np.where(clear, count.columns.to_numpy(dtype=object)[others.argmax(1)], None)
-
-# %% ../nbs/10_labelling.ipynb #a4ea1b67
 def batch_numbers(
     answers:pd.DataFrame, # from `export_answers`
     pairs:pd.DataFrame,   # the batch's pairs
@@ -706,12 +680,19 @@ def batch_numbers(
     return dict(pairs=len(plain), answers=len(answers), workers=answers.worker.nunique(), short=have[have < votes], agreement=told.agreement[told.illegible < 1].mean() if len(told) else np.nan,
                 unclear=1 - answers.legible.mean() if len(answers) else np.nan, kept=int(told.keep.sum()))
 
-# %% ../nbs/10_labelling.ipynb #5dc57d50
+# %% ../nbs/10_labelling.ipynb #f435b0a1
 _percent = lambda x: '–' if pd.isna(x) else f'{100*x:.0f} %'
 
 def _table(df):
     "A table as HTML"
     return Div(Table(Thead(Tr(*[Th(c, scope='col') for c in df.columns])), Tbody(*[Tr(*[Td(str(v)) for v in row]) for row in df.itertuples(index=False)])), cls='wide', tabindex='0', role='region', aria_label='Table')
+
+def _people(answers, batch):
+    "How each worker answered, in words"
+    if not len(answers): return pd.DataFrame()
+    report = worker_report(answers, batch).reset_index()
+    shares = {c: report[c].map(_percent) for c in ('agreement', 'gold', 'repeats', 'illegible', 'left')}
+    return report.assign(seconds=report.seconds.map('{:.1f}'.format), **shares)
 
 @patch
 def admin(self:Desk,
@@ -730,21 +711,19 @@ def admin(self:Desk,
 def _overview(self:Desk, base):
     "The numbers, the workers, the pairs that lack votes, and the links"
     answers, o = self.store.frame(), self.options
-    n, workers = batch_numbers(answers, self.batch.pairs, o.votes), worker_table(answers, self.batch.pairs).reset_index()
+    n, workers = batch_numbers(answers, self.batch.pairs, o.votes), _people(answers, self.batch)
     numbers = [(f"{n['pairs'] - len(n['short'])} of {n['pairs']}", f'pairs have {o.votes} votes'), (f"{n['answers']:,}", f"answers by {n['workers']} people"), (_percent(n['agreement']), 'agreement'), (_percent(n['unclear']), 'called unclear'), (n['kept'], 'pairs reliable so far')]
-    for c in ('unclear', 'left', 'agrees', 'gold', 'repeats'): workers[c] = workers[c].map(_percent)
-    workers['seconds'] = workers.seconds.map('{:.1f}'.format)
     short = ', '.join(f'{p} ({v})' for p, v in n['short'].items())
     link = f"{base}/?key={self.keys['access']}"
     links = [('Anybody', link), ('Somebody whose id you choose', link + '&worker=NAME'), ('Prolific', link + '&PROLIFIC_PID={{%PROLIFIC_PID%}}')]
     return (Div(H1(self.batch.question), _progress(n['pairs'] - len(n['short']), n['pairs']), cls='top'), P(f'Batch {self.batch.id}, {self.batch.attribute}', cls='soft'),
             Section(*[Div(Strong(v), Span(words, cls='soft')) for v, words in numbers], cls='numbers'),
             Div(A('Download CSV', href='/export.csv', cls='button', download=True), A('Download JSON', href='/export.json', cls='button', download=True), cls='buttons'),
-            H2('People'), *([_table(workers), P('seconds: median for a pair; left: how often the left image was preferred; agrees: with the majority of the others; gold: known answers given rightly; repeats: the same answer the second time.', cls='soft')] if len(workers) else [P('Nobody has answered yet.')]),
+            H2('People'), *([_table(workers), P('agreement: with the majority of the others; gold: known answers given rightly; repeats: the same answer the second time; seconds: median for a pair; left: how often the left image was preferred; flag: why to look closer.', cls='soft')] if len(workers) else [P('Nobody has answered yet.')]),
             H2(f'Pairs short of {o.votes} votes'), Details(Summary(f"{len(n['short'])} pairs"), P(short)) if short else P('None.'),
             H2('Links'), Dl(*[x for words, url in links for x in (Dt(words), Dd(Code(url)))], cls='links'))
 
-# %% ../nbs/10_labelling.ipynb #889e4b3c
+# %% ../nbs/10_labelling.ipynb #2d0271eb
 def safe_csv(
     df:pd.DataFrame, # any table
 ) -> str:            # CSV, header included
@@ -763,7 +742,7 @@ def export(self:Desk,
     text = safe_csv(df) if kind == 'csv' else df.to_json(orient='records', indent=1, force_ascii=False)
     return Response(text, media_type='text/csv; charset=utf-8' if kind == 'csv' else 'application/json', headers={'content-disposition': f'attachment; filename="answers-{self.batch.id}.{kind}"'})
 
-# %% ../nbs/10_labelling.ipynb #b199df93
+# %% ../nbs/10_labelling.ipynb #1820e3fc
 def labelling_app(
     batch:Batch,         # what is labelled
     options=Options(),   # see there
@@ -780,7 +759,7 @@ def labelling_app(
         app.route(path, methods=[method], name=f'{method} {path}')(f)
     return app
 
-# %% ../nbs/10_labelling.ipynb #770f1876
+# %% ../nbs/10_labelling.ipynb #88252c82
 def _listen(host, port):
     "A socket that listens; raise `ValueError` when it cannot"
     try: return socket.create_server((host, port), backlog=512)
@@ -799,7 +778,7 @@ def _links(desk, base):
     return [f"batch {desk.batch.id}: {len(desk.batch.pairs)} pairs, {desk.batch.question}", f"  label      {key}", f"  a link for somebody  {key}&worker=NAME",
             f"  Prolific   {key}&PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}", f"  overview   {base}/admin?key={desk.keys['admin']}", f"answers go to {desk.store.path}; stop with Ctrl+C"]
 
-# %% ../nbs/10_labelling.ipynb #d62e5236
+# %% ../nbs/10_labelling.ipynb #770f1876
 @call_parse
 def attic_label(
     batch:str,                # the batch folder
