@@ -107,9 +107,9 @@ class AnswerStore:
         "A transaction: all of it is on the disk when the block ends, or nothing"
         with self.lock:
             self.con.execute('BEGIN IMMEDIATE')
-            try: yield self.con
-            except BaseException: self.con.execute('ROLLBACK'); raise
-            self.con.execute('COMMIT')
+            try: yield self.con; self.con.execute('COMMIT')
+            finally:
+                if self.con.in_transaction: self.con.execute('ROLLBACK')
 
     def ask(self,
         sql:str, # a query
@@ -743,6 +743,11 @@ def export(self:Desk,
     return Response(text, media_type='text/csv; charset=utf-8' if kind == 'csv' else 'application/json', headers={'content-disposition': f'attachment; filename="answers-{self.batch.id}.{kind}"'})
 
 # %% ../nbs/10_labelling.ipynb #1820e3fc
+def _not_stored(req, exc):
+    "What an annotator sees when the disk is full, or the database cannot be written"
+    print(f'attic_label: {exc}', file=sys.stderr, flush=True)
+    return _refuse('Your answers could not be stored just now. Please go back, wait a moment, and send them again.', 503)
+
 def labelling_app(
     batch:Batch,         # what is labelled
     options=Options(),   # see there
@@ -751,7 +756,7 @@ def labelling_app(
     "The web application for one batch"
     desk = Desk(batch, options)
     layers = [Middleware(Guard, max_body=20_000 * (options.per_page + 1)), Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)]
-    app = FastHTML(default_hdrs=False, middleware=layers, before=Beforeware(desk.gate), secret_key=desk.keys['secret'], session_cookie=f'attic_{batch.id}', max_age=30*24*3600, same_site='lax')
+    app = FastHTML(default_hdrs=False, middleware=layers, before=Beforeware(desk.gate), exception_handlers={sqlite3.Error: _not_stored}, secret_key=desk.keys['secret'], session_cookie=f'attic_{batch.id}', max_age=30*24*3600, same_site='lax')
     app.user_middleware = [m for m in app.user_middleware if m is not cors_allow]
     app.state.desk = desk
     for path, f, method in (('/', desk.door, 'GET'), ('/label', desk.label, 'GET'), ('/label', desk.answer, 'POST'), ('/images/{name}', desk.image, 'GET'), ('/admin', desk.admin, 'GET'), ('/export.{kind}', desk.export, 'GET'),
@@ -759,7 +764,7 @@ def labelling_app(
         app.route(path, methods=[method], name=f'{method} {path}')(f)
     return app
 
-# %% ../nbs/10_labelling.ipynb #88252c82
+# %% ../nbs/10_labelling.ipynb #573654ec
 def _listen(host, port):
     "A socket that listens; raise `ValueError` when it cannot"
     try: return socket.create_server((host, port), backlog=512)
@@ -778,7 +783,7 @@ def _links(desk, base):
     return [f"batch {desk.batch.id}: {len(desk.batch.pairs)} pairs, {desk.batch.question}", f"  label      {key}", f"  a link for somebody  {key}&worker=NAME",
             f"  Prolific   {key}&PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}", f"  overview   {base}/admin?key={desk.keys['admin']}", f"answers go to {desk.store.path}; stop with Ctrl+C"]
 
-# %% ../nbs/10_labelling.ipynb #770f1876
+# %% ../nbs/10_labelling.ipynb #ef6f0580
 @call_parse
 def attic_label(
     batch:str,                # the batch folder
