@@ -357,7 +357,8 @@ button:disabled { opacity: .6; cursor: progress; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; font-variant-numeric: tabular-nums; }
 th, td { text-align: right; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, th:last-child, td:last-child { text-align: left; }
+th:last-child, td:last-child { white-space: normal; padding-left: .6rem; }
 th { color: var(--soft); font-weight: 600; }
 .numbers { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1rem; margin: 1.5rem 0; }
 .numbers > div { background: var(--card); border: 1px solid var(--line); border-radius: .9rem; padding: .9rem 1.1rem; }

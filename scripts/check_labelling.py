@@ -70,7 +70,8 @@ def by_mouse(page, choice=0, sure=0, why='a square jaw'):
 
 def by_keyboard(page, why='a longer chin'):
     "Fill in a page without a mouse, and send it."
-    for _ in page.locator('.card').all():
+    for i, _ in enumerate(page.locator('.card').all()):
+        page.wait_for_timeout(900 if i == 0 else 250)  # people look before they answer
         page.keyboard.press('3')
         page.keyboard.press('s')
         page.keyboard.type(why)
