@@ -802,7 +802,8 @@ def attic_label(
     "Serve a page on which people compare the images of a batch"
     try: _serve(batch, host, port, [n.strip() for n in names.split(',') if n.strip()], Options(per_page, rationale, limit, votes, code), no_browser, new_keys)
     except (ValueError, OSError) as e: sys.exit(f"attic_label: {' '.join(str(e).split())}")
-    except KeyboardInterrupt: print('stopped; everything that was sent is stored', flush=True)
+    except KeyboardInterrupt: pass # how uvicorn ends after Ctrl+C
+    print('stopped; everything that was sent is stored')
 
 def _serve(folder, host, port, names, options, no_browser, new_keys):
     "Serve until stopped"
