@@ -70,7 +70,8 @@ def by_mouse(page, choice=0, sure=0, why='a square jaw'):
 
 def by_keyboard(page, why='a longer chin'):
     "Fill in a page without a mouse, and send it."
-    for _ in page.locator('.card').all():
+    for i, _ in enumerate(page.locator('.card').all()):
+        page.wait_for_timeout(900 if i == 0 else 250)  # people look before they answer
         page.keyboard.press('3')
         page.keyboard.press('s')
         page.keyboard.type(why)
@@ -190,14 +191,14 @@ def figure(browser, folder, path):
 
 def overview(browser, folder, pictures):
     "The overview after some invented people have answered: four who look, and one who always clicks left."
-    batch = faces_batch(folder)
-    store, truth = AnswerStore(batch), dict(zip(batch.pairs.pair, ('more', 'less', 'less', 'equal', 'more')*9))
+    batch = faces_batch(folder, 24)
+    store, truth = AnswerStore(batch), dict(zip(batch.pairs.pair, ('more', 'less', 'less', 'equal', 'more')*6))
     truth |= {p: g for p, g in zip(batch.pairs.pair, batch.pairs.gold) if g} | {p: truth[r] for p, r in zip(batch.pairs.pair, batch.pairs.repeat_of) if r}
-    for i, who in enumerate(('ann', 'bob', 'cem', 'dee', 'left')):
+    for i, who in enumerate(('left', 'ann', 'bob', 'cem', 'dee')):
         worker = batch.pseudonym(who)
         store.give(worker)
-        names = store.waiting(worker, 99)[:14 - 3*i]
-        said = [as_choice('left', side_of(worker, p)) if who == 'left' else ('equal' if (n + i) % 6 == 0 else truth[p]) for n, p in enumerate(names)]
+        names = store.waiting(worker, 99)[:26 - 3*i]
+        said = [as_choice('left', side_of(worker, p)) if who == 'left' else ('equal' if (n + i) % 11 == 0 else truth[p]) for n, p in enumerate(names)]
         store.add(worker, [dict(pair=p, choice=c, confidence=1 + n % 2, legible=1, rationale='', seconds=1.1 if who == 'left' else 4.5 + i + n % 3, side=side_of(worker, p)) for n, (p, c) in enumerate(zip(names, said))])
     store.close()
     with Server(folder) as server:
