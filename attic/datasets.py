@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['TESTS', 'PARTS', 'MIN_GAP', 'SUBTLE', 'CURATION', 'SHOE_PAIRS', 'ACCURACY', 'WORLDS', 'MAX_PIXELS', 'EXAMPLE',
-           'MIN_IMAGES', 'LABELS', 'part_sizes', 'Domain', 'domain_pairs', 'World', 'machine_correlation', 'mistakes',
-           'machine_scores', 'world', 'render_part', 'DataError', 'read_images', 'read_strengths', 'reliable',
-           'read_labels', 'split_labels', 'folder', 'get_domain']
+           'MIN_IMAGES', 'LABELS', 'LFW_COLUMNS', 'PAPER', 'part_sizes', 'Domain', 'domain_pairs', 'World',
+           'machine_correlation', 'mistakes', 'machine_scores', 'world', 'render_part', 'DataError', 'read_images',
+           'read_strengths', 'reliable', 'read_labels', 'split_labels', 'folder', 'decoded', 'look', 'linear_ranker',
+           'find_images', 'zap50k', 'lfw', 'paper', 'get_domain']
 
 # %% ../nbs/04_datasets.ipynb #d205105d
-import hashlib, io, warnings
+import hashlib, io, re, warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +20,13 @@ import numpy as np, pandas as pd, torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 from fastprogress.fastprogress import progress_bar
+from scipy.optimize import minimize
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from .core import FACES, SHOES, Profile, code_version, derive_seed, digest, one_of, rng
+from .core import FACES, SHOES, Profile, cached, code_version, derive_seed, digest, one_of, rng
 from .pairs import Bank, Pairs, draw_pairs, split_images, targets
+from .paper_data import FOUR, LFW, LFW10, ZAPPOS, lfw10_images, lfw10_pairs, lfw_attributes, lfw_images, zappos_catalogue, zappos_fold, zappos_images, zappos_pairs
 from .worlds.canvas import VERSION
 from .worlds.faces import faces
 from .worlds.shoes import shoes
@@ -222,23 +225,25 @@ def _inside(folder, name):
         if path.is_file() and path.resolve().is_relative_to(folder.resolve()): return path
     return None
 
-def _decode(path, size):
-    "Hash of a file, and its image cropped to a square of `size` pixels; the image is None when it cannot be read or is absurdly large"
+def _decode(path, size, pad=False):
+    "Hash of a file, and its image as a square of `size` pixels, cropped or on white; the image is None when it cannot be read or is absurdly large"
     raw = path.read_bytes()
     try:
         im = Image.open(io.BytesIO(raw))
         if im.width * im.height > MAX_PIXELS: raise ValueError('too large')
-        im = ImageOps.fit(ImageOps.exif_transpose(im).convert('RGB'), (size, size), Image.Resampling.LANCZOS)
+        im = ImageOps.exif_transpose(im).convert('RGB')
+        im = ImageOps.pad(im, (size, size), Image.Resampling.LANCZOS, 'white') if pad else ImageOps.fit(im, (size, size), Image.Resampling.LANCZOS)
         return hashlib.sha256(raw).hexdigest(), np.asarray(im)
     except Exception: return hashlib.sha256(raw).hexdigest(), None
 
 def read_images(
     paths:list,   # image files
     size:int=64,  # side in pixels; the middle square of an image is kept
+    pad:bool=False, # keep the whole image, on white
 ) -> tuple[torch.Tensor, list, list]: # uint8 (N, 3, size, size), positions that could not be read, hash of each file
     "Decode images once, on two threads"
     with ThreadPoolExecutor(2) as pool:
-        work = pool.map(lambda p: _decode(p, size), paths)
+        work = pool.map(lambda p: _decode(p, size, pad), paths)
         done = list(progress_bar(work, total=len(paths), leave=False) if len(paths) > 2000 else work)
     bad = [i for i, (_, im) in enumerate(done) if im is None]
     blank = np.zeros((size, size, 3), np.uint8)
@@ -382,14 +387,227 @@ def _label_lookup(labels, parts, files):
         return Pairs(col('file_a'), col('file_b'), torch.tensor(g.target.values, dtype=torch.float32))
     return lookup
 
+# %% ../nbs/04_datasets.ipynb #25ee5052
+def decoded(
+    paths:list,    # image files
+    size:int=64,   # side in pixels
+    pad:bool=False, # keep the whole image, on white; else its middle square
+) -> tuple[torch.Tensor, list]: # uint8 (N, 3, size, size), hash of each file
+    "Images of files, from the cache if none has changed; raise `DataError` listing those that cannot be read"
+    stat = [(str(p), (s := p.stat()).st_size, s.st_mtime_ns) for p in map(Path, paths)]
+    def make():
+        images, bad, hashes = read_images(paths, size, pad)
+        problems = _Problems(Path(paths[0]).parent)
+        problems.add([f'{paths[i]} ({stat[i][1]:,} bytes)' for i in bad], "image cannot be read", "Unpack its archive again: `attic_data get NAME`")
+        problems.stop()
+        return dict(images=images, hashes=torch.frombuffer(bytearray.fromhex(''.join(hashes)), dtype=torch.uint8).view(len(paths), 32))
+    kept = cached('images', dict(files=digest(stat), size=size, pad=pad), make)
+    return kept['images'], [bytes(h).hex() for h in kept['hashes'].numpy()]
+
+# %% ../nbs/04_datasets.ipynb #633e8447
+def look(
+    images:torch.Tensor, # uint8 (N, 3, 64, 64)
+) -> np.ndarray:         # float64 (N, 320), each column with mean 0 and standard deviation 1
+    "Simple features: colours and edges of 8 x 8 fields"
+    def fields(x):
+        x = x.float() / 255
+        grey = x.mean(1, keepdim=True)
+        edges = [F.pad(grey.diff(dim=d).abs(), (0, 1, 0, 0) if d == 3 else (0, 0, 0, 1)) for d in (2, 3)]
+        return F.adaptive_avg_pool2d(torch.cat([x, *edges], 1), 8).flatten(1)
+    f = torch.cat([fields(x) for x in images.split(1024)]).double().numpy()
+    return (f - f.mean(0)) / np.maximum(f.std(0), 1e-6)
+
+def linear_ranker(
+    features:np.ndarray, # (N, F)
+    a,                   # images A of labelled pairs (P,)
+    b,                   # images B (P,)
+    target,              # 1 A shows more, 0 less, 0.5 equal (P,)
+    decay:float=0.02,    # weight of the squared weights
+) -> np.ndarray:         # float32 (N,): strength of every image
+    "Strengths that order labelled pairs: RankNet's loss, linear in the features"
+    gap, t = features[a] - features[b], np.asarray(target, float)
+    def loss(w):
+        v = gap @ w
+        return np.mean(np.logaddexp(0, v) - t*v) + decay * w @ w, gap.T @ (1/(1 + np.exp(-v)) - t) / len(t) + 2*decay*w
+    return (features @ minimize(loss, np.zeros(features.shape[1]), jac=True, method='L-BFGS-B').x).astype(np.float32)
+
+# %% ../nbs/04_datasets.ipynb #6ceffaf9
+def find_images(
+    images:torch.Tensor, # uint8 (N, 3, 64, 64): what is looked for
+    hashes:list,         # of their files
+    among:torch.Tensor,  # uint8 (M, 3, 64, 64): where
+    among_hashes:list,   # of their files
+    same:float=6.,       # mean difference in grey levels, up to which two small images are the same photograph
+) -> tuple[np.ndarray, np.ndarray]: # position of the nearest (N,), and whether it is the same photograph (N,)
+    "Find images in a larger set: the same file, else the most similar image"
+    small = lambda x: F.adaptive_avg_pool2d(x.float().mean(1, keepdim=True), 16).flatten(1)
+    there, found, known = small(among), [], {h: i for i, h in enumerate(among_hashes)}
+    for x in small(images).split(256): found.append(torch.cdist(x, there, p=2).min(1))
+    near = np.concatenate([f.indices.numpy() for f in found])
+    off = (small(images) - there[near]).abs().mean(1).numpy()
+    exact = np.array([known.get(h, -1) for h in hashes])
+    return np.where(exact >= 0, exact, near), (exact >= 0) | (off <= same)
+
+# %% ../nbs/04_datasets.ipynb #75c54d0a
+def _first(labels, part, n):
+    "The first `n` pairs of a part, in the order of the file"
+    return labels[labels.split == part].iloc[:max(4, int(n))]
+
+def _divide(labels, share, by, what):
+    "The part of each pair: whole groups of linked images ('images'), or pairs by chance ('pairs')"
+    if one_of(by, ('images', 'pairs'), 'way to divide') == 'images':
+        try: return split_labels(labels, share)
+        except DataError as e: raise DataError(f"{what}: the {len(labels)} pairs are linked through shared images, and cannot be divided by images. Say by='pairs' to divide them by chance") from e
+    parts, weight = zip(*share)
+    cut = (np.cumsum(weight)[:-1] / sum(weight) * len(labels)).round().astype(int)
+    order = torch.randperm(len(labels), generator=rng('paper', what, 'split')).numpy()
+    return pd.Series(np.concatenate([np.full(len(x), p) for p, x in zip(parts, np.split(order, cut))])[order.argsort()], labels.index)
+
+def _paper_domain(name, names, images, hashes, strengths, labels, taken, attr, profile, n_generator, most, content):
+    "Divide decoded images into the parts of a domain; `taken` are all images in labelled pairs, of any attribute"
+    files, known = pd.Index(names), np.isfinite(strengths.values).all(1)
+    mine = labels[labels.attribute == attr]
+    mine = pd.concat([_first(mine, p, n) for p, n in (('train', most), ('valid', profile.n_valid), ('test', profile.n_test))])
+    short = [p for p in ('train', 'valid', 'test') if not (mine[mine.split == p].target != .5).any()]
+    if short: raise DataError(f"{name}: no reliable pairs of {attr!r} for {' and '.join(short)}. Reliable pairs by attribute: {labels.attribute.value_counts().to_dict()}")
+    parts = {p: torch.as_tensor(files.get_indexer(sorted({*g.file_a, *g.file_b}))) for p, g in mine.groupby('split')}
+    both = len(set(parts['train'].tolist()) & set(parts['test'].tolist()))
+    if both: warnings.warn(f"{name}: {both} images are in training and in test pairs of {attr!r}, as published")
+    free = np.flatnonzero(known & ~taken & ~np.isin(hashes, [h for h, t in zip(hashes, taken) if t]))
+    if len(free) < MIN_IMAGES: raise DataError(f"{name}: only {len(free)} images are in no labelled pair; {MIN_IMAGES} are needed to train a generator")
+    free = torch.as_tensor(free)[torch.randperm(len(free), generator=rng('paper', name, 'parts'))]
+    n = min(n_generator, profile.n_generator, len(free) - min(profile.n_crowd, len(free)//4) if profile.n_generator < n_generator else len(free))
+    parts |= dict(generator=free[:n], crowd=torch.cat([free[n:], free[:n]])[:profile.n_crowd])
+    use = strengths.columns[(strengths.iloc[free[:n].numpy()].std() > 0).values]
+    bank = Bank(images, torch.tensor(strengths[use].values), list(names))
+    load = lambda p: Bank(images[parts[p]], bank.strengths[parts[p]], [bank.names[i] for i in parts[p]])
+    keys = {p: digest('paper', [hashes[i] for i in i_], images.shape, content, list(use), *([] if p in ('generator', 'crowd') else [mine[mine.split == p].to_csv()])) for p, i_ in parts.items()}
+    inner = _label_lookup(mine, parts, files)
+    def lookup(a, part):
+        if a != attr: raise DataError(f"this domain has the labels of {attr!r}; ask `get_domain` for one of {a!r}")
+        return inner(a, part)
+    return Domain(name, 'paper', use, {p: len(parts[p]) for p in PARTS if p in parts}, load, keys, bank.strengths[parts['generator']].std(0), lookup)
+
+# %% ../nbs/04_datasets.ipynb #db2f1f44
+_READ = dict(lexi=('lexi',), zappos1=('order', 'equal'), zappos2=('order', 'equal', 'hard'))
+
+def _zappos_labels(root, pairs, fold, names, share, by, valid):
+    "All pairs of a set of labels, with the part of each: reliable ones have 'train', 'valid' or 'test', others none"
+    df = pd.concat([zappos_pairs(root, w, names).assign(which=w) for w in _READ[pairs]], ignore_index=True)
+    df, good = df.assign(split=''), reliable(df.confidence, df.agreement)
+    if pairs == 'zappos1': df['split'] = df.merge(zappos_fold(root, fold).assign(which='order'), 'left', ['attribute', 'row', 'which']).split_y.fillna('').values
+    if pairs == 'zappos2': df['split'] = df.which.map({'order': 'train', 'hard': 'test'}).fillna('')
+    df['split'] = df.split.where(good, '')
+    for attr, g in df[good].rename(columns=dict(a='file_a', b='file_b')).groupby('attribute'):
+        if pairs != 'lexi': g = g[g.split == 'train']
+        if len(g) > 10: df.loc[g.index, 'split'] = _divide(g, share if pairs == 'lexi' else (('train', 1 - valid), ('valid', valid)), by, f'{pairs}, {attr}')
+    return df
+
+def zap50k(
+    profile:Profile,         # how much
+    attr:str='sporty',       # which attribute
+    pairs:str='lexi',        # which labels: 'lexi', or 'zappos1' and 'zappos2' of Table III
+    fold:int=0,              # of 'zappos1': which published split, 0 to 9
+    share=(('train', .6), ('test', .3), ('valid', .1)), # of 'lexi': part -> share
+    by:str='images',         # divide so that no image is in two parts; or 'pairs', by chance
+    valid:float=0.1,         # of 'zappos1' and 'zappos2': share of the training pairs that becomes the validation set
+    strengths=None,          # a CSV: file (as in `imagepath`), and a column for each attribute; None learns them from training pairs
+    catalogue:int=40,        # columns of zeros and ones from the catalogue, which the generator sees as well
+    images:str=ZAPPOS[0],    # folder of images, one of `paper_data.ZAPPOS`
+    root=None,               # where the data are; None is `paper_data.data_root()`
+) -> Domain:
+    "UT-Zap50K as a `Domain`; raise `DataError` or `ValueError` saying what is missing or wrong"
+    one_of(pairs, _READ, 'set of labels')
+    table = zappos_images(root, images)
+    labels = _zappos_labels(root, pairs, fold, list(table.name), share, by, valid)
+    one_of(attr, list(dict.fromkeys(labels.attribute)), f'attribute of the {pairs} labels')
+    table = table[table.file.notna()].reset_index(drop=True)
+    labels = labels[labels.a.isin(table.name) & labels.b.isin(table.name)].rename(columns=dict(a='file_a', b='file_b'))
+    pixels, hashes = decoded(list(table.file), pad=True)
+    attrs = [a for a in (SHOES if pairs == 'lexi' else FOUR) if a in set(labels.attribute)]
+    scores = _csv_strengths(strengths, table.name, attrs) if strengths else _learnt_strengths(pixels, hashes, table.name, labels, attrs)
+    more = zappos_catalogue(root, catalogue).loc[table.name] if catalogue else pd.DataFrame(index=table.name)
+    taken = table.name.isin({*labels.file_a, *labels.file_b}).values
+    n = min(1, profile.n_train/500)
+    most = n * (SHOE_PAIRS[attr] if pairs == 'lexi' and attr in SHOE_PAIRS else len(labels))
+    name = {'lexi': 'zap50k', 'zappos1': f'zap50k-1:{fold}', 'zappos2': 'zap50k-2'}[pairs]
+    content = [labels[labels.split == 'train'].to_csv(), more.values, code_version('datasets:look,linear_ranker') if not strengths else scores.values]
+    return _paper_domain(name, list(table.name), pixels, hashes, pd.concat([scores, more], axis=1).astype(np.float32), labels, taken, attr, profile, WORLDS['shoes'].images, most, digest(content))
+
+def _learnt_strengths(pixels, hashes, names, labels, attrs):
+    "Strengths of all shoes by linear rankers of their training pairs"
+    train, where = labels[labels.split == 'train'], pd.Index(names)
+    def make():
+        f = look(pixels)
+        return {a: torch.from_numpy(linear_ranker(f, where.get_indexer(g.file_a), where.get_indexer(g.file_b), g.target)) for a, g in train.groupby('attribute') if a in attrs}
+    kept = cached('strengths', dict(images=digest(hashes), labels=digest(train.to_csv()), code=code_version('datasets:look,linear_ranker')), make)
+    return pd.DataFrame({a: kept[a].numpy() for a in attrs if a in kept}, index=names)
+
+def _csv_strengths(path, names, attrs):
+    "Strengths of all shoes from a file"
+    df = _read_csv(Path(path), ['file', *attrs], f"Its columns are: file, {', '.join(attrs)}").set_index('file')[list(attrs)].apply(pd.to_numeric, errors='coerce')
+    problems = _Problems(path)
+    problems.add([n for n in names if n not in df.index], "an image has no row", "Every image of `imagepath` needs strengths")
+    problems.add(list(df.index[~np.isfinite(df).all(axis=1)]), "not a finite number", "Correct it")
+    problems.add(list(df.index[df.index.duplicated()]), "an image is named twice", "Keep one row per image")
+    problems.stop()
+    return df.loc[names].astype(np.float32)
+
+# %% ../nbs/04_datasets.ipynb #2f4c4e1b
+LFW_COLUMNS = dict(bald='Bald', dark_hair='Black Hair', big_eyes='Eyes Open', masculine='Male', mouth_open='Mouth Wide Open', smiling='Smiling', forehead='Fully Visible Forehead', young='Youth')
+
+def lfw(
+    profile:Profile,       # how much
+    attr:str='masculine',  # which attribute, one of `FACES`
+    mapping:dict=LFW_COLUMNS, # attribute -> its column in lfw_attributes.txt
+    columns:str='all',     # what the generator sees: 'all' 73 columns as in the paper, or the 'named' ones of `mapping`
+    valid:float=0.1,       # share of the training pairs that becomes the validation set
+    by:str='images',       # divide so that no image is in two parts; or 'pairs', by chance
+    images:str=LFW[0],     # folder of images, one of `paper_data.LFW`
+    root=None,             # where the data are; None is `paper_data.data_root()`
+) -> Domain:
+    "LFW with the pairs of LFW-10 as a `Domain`; raise `DataError` or `ValueError` saying what is missing or wrong"
+    one_of(attr, mapping, 'attribute'); one_of(columns, ('all', 'named'), 'choice of columns')
+    labels, scores, table = lfw10_pairs(root), lfw_attributes(root), lfw_images(root, images)
+    for column in mapping.values(): one_of(column, scores.columns, 'column of lfw_attributes.txt')
+    scores.columns = [{v: k for k, v in mapping.items()}.get(c, re.sub(r'\W+', '_', c.lower())) for c in scores.columns]
+    scores = scores[[*mapping, *([c for c in scores if c not in mapping] if columns == 'all' else [])]]
+    small = sorted({*labels.a, *labels.b}, key=lambda n: int(n[:-4]))
+    (there, there_hashes), (here, here_hashes) = decoded(list(table.file)), decoded(list(lfw10_images(small, root)))
+    near, same = find_images(here, here_hashes, there, there_hashes)
+    taken = np.isin(np.arange(len(table)), near)
+    told = scores.reindex(table.index)
+    here_scores = told.iloc[near].set_axis(small).where(pd.Series(same, small), np.nan)
+    labels = labels[reliable(labels.confidence, labels.agreement) & labels.attribute.isin(mapping)].rename(columns=dict(a='file_a', b='file_b')).reset_index(drop=True)
+    for a, g in labels[labels.split == 'train'].groupby('attribute'): labels.loc[g.index, 'split'] = _divide(g, (('train', 1 - valid), ('valid', valid)), by, f'LFW-10, {a}')
+    content = digest(scores.values, list(scores), list(scores.index))
+    return _paper_domain('lfw', [*table.index, *small], torch.cat([there, here]), there_hashes + here_hashes, pd.concat([told, here_scores]).astype(np.float32), labels,
+                         np.concatenate([taken, np.ones(len(small), bool)]), attr, profile, WORLDS['faces'].images, profile.n_train, content)
+
+# %% ../nbs/04_datasets.ipynb #602d8cd4
+PAPER = r'paper|zap50k-1(:\d)?|zap50k-2' # names of domains made of the paper's data
+
+def paper(
+    profile:Profile,   # how much
+    attr:str='masculine', # one of `FACES` or `SHOES`; with Table III's splits 'open', 'pointy', 'sporty' or 'comfort'
+    name:str='paper',  # 'paper', 'zap50k-1' (or 'zap50k-1:FOLD') or 'zap50k-2'
+    **choices,         # further arguments of `zap50k` or `lfw`
+) -> Domain:
+    "The paper's own data as a `Domain`; raise `ValueError` for an unknown attribute, or saying what is missing and where it comes from"
+    if not re.fullmatch(PAPER, name): raise ValueError(f"unknown name {name!r}; choose one of: paper, zap50k-1, zap50k-1:FOLD, zap50k-2")
+    if name.startswith('zap50k-1'): return zap50k(profile, attr, 'zappos1', int(name[9:] or 0), **choices)
+    if name == 'zap50k-2': return zap50k(profile, attr, 'zappos2', **choices)
+    return (lfw if one_of(attr, (*FACES, *SHOES), 'attribute') in FACES else zap50k)(profile, attr, **choices)
+
 # %% ../nbs/04_datasets.ipynb #7a63e7b9
 def get_domain(
-    name:str,        # 'world', 'faces', 'shoes', or the path of a folder
+    name:str,        # 'world', 'faces', 'shoes', 'paper', 'zap50k-1', 'zap50k-2', or the path of a folder
     profile:Profile, # how much
     attr:str='masculine', # 'world' is the one that has this attribute
     curation:float=CURATION, # how biased the pool of a rendered world is, 0 to 1
 ) -> Domain:
     "Find a domain; raise `DataError` for a path that is not a folder, and `ValueError` for an attribute that no world has"
+    if re.fullmatch(PAPER, str(name)): return paper(profile, attr, str(name))
     if str(name) == 'world':
         one_of(attr, (*FACES, *SHOES), 'attribute')
         name = 'faces' if attr in FACES else 'shoes'
