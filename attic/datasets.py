@@ -437,7 +437,7 @@ def find_images(
     hashes:list,         # of their files
     among:torch.Tensor,  # uint8 (M, 3, 64, 64): where
     among_hashes:list,   # of their files
-    same:float=6.,       # mean difference in grey levels, up to which two small images are the same photograph
+    same:float=4.,       # mean difference in grey levels, up to which two small images are the same photograph
 ) -> tuple[np.ndarray, np.ndarray]: # position of the nearest (N,), and whether it is the same photograph (N,)
     "Find images in a larger set: the same file, else the most similar image"
     small = lambda x: F.adaptive_avg_pool2d(x.float().mean(1, keepdim=True), 16).flatten(1)
