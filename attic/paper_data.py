@@ -24,7 +24,7 @@ def data_root(
     "Where the paper's data lie: `root`, else `$ATTIC_DATA`, else the user's data folder"
     return Path(root or os.environ.get('ATTIC_DATA') or user_data_path('attic', appauthor=False)).expanduser()
 
-REMEDY = "`attic_data status` says where each file comes from, and `attic_data get NAME` fetches it again"
+REMEDY = "`attic_data status` says where it comes from; take what is damaged away, and `attic_data get NAME` fetches it again"
 
 def _wrong(path, what, remedy=REMEDY): return ValueError(f"{path}: {what}. {remedy}")
 
