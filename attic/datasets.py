@@ -440,7 +440,7 @@ def find_images(
     same:float=4.,       # mean difference in grey levels, up to which two small images are the same photograph
 ) -> tuple[np.ndarray, np.ndarray]: # position of the nearest (N,), and whether it is the same photograph (N,)
     "Find images in a larger set: the same file, else the most similar image"
-    small = lambda x: F.adaptive_avg_pool2d(x.float().mean(1, keepdim=True), 16).flatten(1)
+    small = lambda x: torch.cat([F.adaptive_avg_pool2d(part.float().mean(1, keepdim=True), 16).flatten(1) for part in x.split(1024)])
     there, found, known = small(among), [], {h: i for i, h in enumerate(among_hashes)}
     for x in small(images).split(256): found.append(torch.cdist(x, there, p=2).min(1))
     near = np.concatenate([f.indices.numpy() for f in found])
@@ -449,44 +449,58 @@ def find_images(
     return np.where(exact >= 0, exact, near), (exact >= 0) | (off <= same)
 
 # %% ../nbs/04_datasets.ipynb #75c54d0a
-def _first(labels, part, n):
-    "The first `n` pairs of a part, in the order of the file"
-    return labels[labels.split == part].iloc[:max(4, int(n))]
-
 def _divide(labels, share, by, what):
-    "The part of each pair: whole groups of linked images ('images'), or pairs by chance ('pairs')"
-    if one_of(by, ('images', 'pairs'), 'way to divide') == 'images':
+    "The part of each pair: whole groups of linked images ('images'), pairs by chance ('pairs'), or the first where it is possible ('auto')"
+    if one_of(by, ('auto', 'images', 'pairs'), 'way to divide') != 'pairs':
         try: return split_labels(labels, share)
-        except DataError as e: raise DataError(f"{what}: the {len(labels)} pairs are linked through shared images, and cannot be divided by images. Say by='pairs' to divide them by chance") from e
+        except DataError as e:
+            said = f"{what}: the {len(labels)} pairs are linked through shared images, and cannot be divided by images"
+            if by == 'images': raise DataError(f"{said}. Say by='pairs' to divide them by chance") from e
+            warnings.warn(f"{said}; they are divided by chance, and images are shared")
     parts, weight = zip(*share)
     cut = (np.cumsum(weight)[:-1] / sum(weight) * len(labels)).round().astype(int)
     order = torch.randperm(len(labels), generator=rng('paper', what, 'split')).numpy()
     return pd.Series(np.concatenate([np.full(len(x), p) for p, x in zip(parts, np.split(order, cut))])[order.argsort()], labels.index)
 
-def _paper_domain(name, names, images, hashes, strengths, labels, taken, attr, profile, n_generator, most, content):
-    "Divide decoded images into the parts of a domain; `taken` are all images in labelled pairs, of any attribute"
-    files, known = pd.Index(names), np.isfinite(strengths.values).all(1)
+# %% ../nbs/04_datasets.ipynb #dfeb2325
+def _first(labels, part, n):
+    "The first `n` pairs of a part, in the order of the file"
+    return labels[labels.split == part].iloc[:max(4, int(n))]
+
+def _taken(name, labels, attr, profile, most):
+    "The labelled pairs of one attribute that a domain uses"
     mine = labels[labels.attribute == attr]
     mine = pd.concat([_first(mine, p, n) for p, n in (('train', most), ('valid', profile.n_valid), ('test', profile.n_test))])
     short = [p for p in ('train', 'valid', 'test') if not (mine[mine.split == p].target != .5).any()]
-    if short: raise DataError(f"{name}: no reliable pairs of {attr!r} for {' and '.join(short)}. Reliable pairs by attribute: {labels.attribute.value_counts().to_dict()}")
-    parts = {p: torch.as_tensor(files.get_indexer(sorted({*g.file_a, *g.file_b}))) for p, g in mine.groupby('split')}
-    both = len(set(parts['train'].tolist()) & set(parts['test'].tolist()))
-    if both: warnings.warn(f"{name}: {both} images are in training and in test pairs of {attr!r}, as published")
-    free = np.flatnonzero(known & ~taken & ~np.isin(hashes, [h for h, t in zip(hashes, taken) if t]))
+    if short: raise DataError(f"{name}: no reliable pairs of {attr!r} for {' and '.join(short)}. Reliable pairs by attribute: {labels[labels.split != ''].attribute.value_counts().to_dict()}")
+    both = len({*mine[mine.split == 'train'][['file_a', 'file_b']].values.ravel()} & {*mine[mine.split == 'test'][['file_a', 'file_b']].values.ravel()})
+    if both: warnings.warn(f"{name}: {both} images are in training and in test pairs of {attr!r}")
+    return mine
+
+def _unlabelled(name, free, profile, most):
+    "The images in no labelled pair, in two parts: for the generator, `most` at the most, and for the crowd"
     if len(free) < MIN_IMAGES: raise DataError(f"{name}: only {len(free)} images are in no labelled pair; {MIN_IMAGES} are needed to train a generator")
     free = torch.as_tensor(free)[torch.randperm(len(free), generator=rng('paper', name, 'parts'))]
-    n = min(n_generator, profile.n_generator, len(free) - min(profile.n_crowd, len(free)//4) if profile.n_generator < n_generator else len(free))
-    parts |= dict(generator=free[:n], crowd=torch.cat([free[n:], free[:n]])[:profile.n_crowd])
-    use = strengths.columns[(strengths.iloc[free[:n].numpy()].std() > 0).values]
-    bank = Bank(images, torch.tensor(strengths[use].values), list(names))
-    load = lambda p: Bank(images[parts[p]], bank.strengths[parts[p]], [bank.names[i] for i in parts[p]])
-    keys = {p: digest('paper', [hashes[i] for i in i_], images.shape, content, list(use), *([] if p in ('generator', 'crowd') else [mine[mine.split == p].to_csv()])) for p, i_ in parts.items()}
+    n = min(most, profile.n_generator, len(free) - min(profile.n_crowd, len(free)//4) if profile.n_generator < most else len(free))
+    return dict(generator=free[:n], crowd=torch.cat([free[n:], free[:n]])[:profile.n_crowd])
+
+# %% ../nbs/04_datasets.ipynb #08e0fac5
+def _paper_domain(name, names, images, hashes, strengths, labels, in_pairs, attr, profile, n_generator, most, content):
+    "Divide decoded images into the parts of a domain; `in_pairs` tells which are in a labelled pair of any attribute"
+    files, mine = pd.Index(names), _taken(name, labels, attr, profile, most)
+    parts = {p: torch.as_tensor(files.get_indexer(sorted({*g.file_a, *g.file_b}))) for p, g in mine.groupby('split')}
+    copies = np.isin(hashes, [h for h, t in zip(hashes, in_pairs) if t])
+    parts |= _unlabelled(name, np.flatnonzero(np.isfinite(strengths.values).all(1) & ~in_pairs & ~copies), profile, n_generator)
+    use = strengths.columns[(strengths.iloc[parts['generator'].numpy()].std() > 0).values]
+    values = torch.tensor(strengths[use].values)
+    load = lambda p: Bank(images[parts[p]], values[parts[p]], [names[i] for i in parts[p]])
+    told = lambda p: [] if p in ('generator', 'crowd') else [mine[mine.split == p].to_csv()]
+    keys = {p: digest('paper', [hashes[i] for i in which], images.shape, content, list(use), *told(p)) for p, which in parts.items()}
     inner = _label_lookup(mine, parts, files)
     def lookup(a, part):
         if a != attr: raise DataError(f"this domain has the labels of {attr!r}; ask `get_domain` for one of {a!r}")
         return inner(a, part)
-    return Domain(name, 'paper', use, {p: len(parts[p]) for p in PARTS if p in parts}, load, keys, bank.strengths[parts['generator']].std(0), lookup)
+    return Domain(name, 'paper', use, {p: len(parts[p]) for p in PARTS if p in parts}, load, keys, values[parts['generator']].std(0), lookup)
 
 # %% ../nbs/04_datasets.ipynb #db2f1f44
 _READ = dict(lexi=('lexi',), zappos1=('order', 'equal'), zappos2=('order', 'equal', 'hard'))
@@ -503,13 +517,34 @@ def _zappos_labels(root, pairs, fold, names, share, by, valid):
         if len(g) > 10: df.loc[g.index, 'split'] = _divide(g, share if pairs == 'lexi' else (('train', 1 - valid), ('valid', valid)), by, f'{pairs}, {attr}')
     return df
 
+# %% ../nbs/04_datasets.ipynb #bd50bafd
+def _learnt_strengths(pixels, hashes, names, labels, attrs):
+    "Strengths of all shoes by linear rankers of their training pairs"
+    train, where = labels[labels.split == 'train'], pd.Index(names)
+    def make():
+        f = look(pixels)
+        return {a: torch.from_numpy(linear_ranker(f, where.get_indexer(g.file_a), where.get_indexer(g.file_b), g.target)) for a, g in train.groupby('attribute') if a in attrs}
+    kept = cached('strengths', dict(images=digest(hashes), labels=digest(train.to_csv()), code=code_version('datasets:look,linear_ranker')), make)
+    return pd.DataFrame({a: kept[a].numpy() for a in attrs if a in kept}, index=names)
+
+def _csv_strengths(path, names, attrs):
+    "Strengths of all shoes from a file"
+    df = _read_csv(Path(path), ['file', *attrs], f"Its columns are: file, {', '.join(attrs)}").set_index('file')[list(attrs)].apply(pd.to_numeric, errors='coerce')
+    problems = _Problems(path)
+    problems.add([n for n in names if n not in df.index], "an image has no row", "Every image of `imagepath` needs strengths")
+    problems.add(list(df.index[~np.isfinite(df).all(axis=1)]), "not a finite number", "Correct it")
+    problems.add(list(df.index[df.index.duplicated()]), "an image is named twice", "Keep one row per image")
+    problems.stop()
+    return df.loc[names].astype(np.float32)
+
+# %% ../nbs/04_datasets.ipynb #a66d16f1
 def zap50k(
     profile:Profile,         # how much
     attr:str='sporty',       # which attribute
     pairs:str='lexi',        # which labels: 'lexi', or 'zappos1' and 'zappos2' of Table III
     fold:int=0,              # of 'zappos1': which published split, 0 to 9
     share=(('train', .6), ('test', .3), ('valid', .1)), # of 'lexi': part -> share
-    by:str='images',         # divide so that no image is in two parts; or 'pairs', by chance
+    by:str='auto',           # divide so that no image is in two parts ('images'), pairs by chance ('pairs'), or the first where that is possible
     valid:float=0.1,         # of 'zappos1' and 'zappos2': share of the training pairs that becomes the validation set
     strengths=None,          # a CSV: file (as in `imagepath`), and a column for each attribute; None learns them from training pairs
     catalogue:int=40,        # columns of zeros and ones from the catalogue, which the generator sees as well
@@ -534,25 +569,6 @@ def zap50k(
     content = [labels[labels.split == 'train'].to_csv(), more.values, code_version('datasets:look,linear_ranker') if not strengths else scores.values]
     return _paper_domain(name, list(table.name), pixels, hashes, pd.concat([scores, more], axis=1).astype(np.float32), labels, taken, attr, profile, WORLDS['shoes'].images, most, digest(content))
 
-def _learnt_strengths(pixels, hashes, names, labels, attrs):
-    "Strengths of all shoes by linear rankers of their training pairs"
-    train, where = labels[labels.split == 'train'], pd.Index(names)
-    def make():
-        f = look(pixels)
-        return {a: torch.from_numpy(linear_ranker(f, where.get_indexer(g.file_a), where.get_indexer(g.file_b), g.target)) for a, g in train.groupby('attribute') if a in attrs}
-    kept = cached('strengths', dict(images=digest(hashes), labels=digest(train.to_csv()), code=code_version('datasets:look,linear_ranker')), make)
-    return pd.DataFrame({a: kept[a].numpy() for a in attrs if a in kept}, index=names)
-
-def _csv_strengths(path, names, attrs):
-    "Strengths of all shoes from a file"
-    df = _read_csv(Path(path), ['file', *attrs], f"Its columns are: file, {', '.join(attrs)}").set_index('file')[list(attrs)].apply(pd.to_numeric, errors='coerce')
-    problems = _Problems(path)
-    problems.add([n for n in names if n not in df.index], "an image has no row", "Every image of `imagepath` needs strengths")
-    problems.add(list(df.index[~np.isfinite(df).all(axis=1)]), "not a finite number", "Correct it")
-    problems.add(list(df.index[df.index.duplicated()]), "an image is named twice", "Keep one row per image")
-    problems.stop()
-    return df.loc[names].astype(np.float32)
-
 # %% ../nbs/04_datasets.ipynb #2f4c4e1b
 LFW_COLUMNS = dict(bald='Bald', dark_hair='Black Hair', big_eyes='Eyes Open', masculine='Male', mouth_open='Mouth Wide Open', smiling='Smiling', forehead='Fully Visible Forehead', young='Youth')
 
@@ -562,7 +578,7 @@ def lfw(
     mapping:dict=LFW_COLUMNS, # attribute -> its column in lfw_attributes.txt
     columns:str='all',     # what the generator sees: 'all' 73 columns as in the paper, or the 'named' ones of `mapping`
     valid:float=0.1,       # share of the training pairs that becomes the validation set
-    by:str='images',       # divide so that no image is in two parts; or 'pairs', by chance
+    by:str='auto',         # divide so that no image is in two parts ('images'), pairs by chance ('pairs'), or the first where that is possible
     images:str=LFW[0],     # folder of images, one of `paper_data.LFW`
     root=None,             # where the data are; None is `paper_data.data_root()`
 ) -> Domain:
