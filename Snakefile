@@ -18,7 +18,7 @@ os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
 
-def kind(attr): return 'own' if DOMAIN != 'world' else 'faces' if attr in FACES else 'shoes'
+def kind(attr): return 'own' if DOMAIN not in ('world', 'paper') else 'faces' if attr in FACES else 'shoes'
 
 CODE = code_version(*_CODE, *sorted({c for m in KNOWN.values() for c in m.code})) # a change of it runs jobs again
 WANTED = [(m, s) for m in names(METHODS, KNOWN, 'method') for s in names(SCENARIOS, SCENES, 'scenario') if s in KNOWN[m].scenarios]
