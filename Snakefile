@@ -31,7 +31,7 @@ def finished():
 
 def missing(have):
     "Jobs that have something to do"
-    name = lambda attr: NAME if DOMAIN != 'world' else kind(attr)
+    name = lambda attr: {'world': kind(attr), 'paper': 'lfw' if attr in FACES else 'zap50k'}.get(DOMAIN, NAME)
     return [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for seed in range(SEEDS) for attr in ATTRIBUTES
             if any((name(attr), attr, seed, m, s, _code(m)) not in have for m, s in WANTED)]
 
