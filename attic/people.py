@@ -14,6 +14,7 @@ from fastcore.script import call_parse
 from .adversary import Created
 from .batches import Batch, write_batch
 from .datasets import get_domain
+from .loop import question as default_question
 from .methods import METHODS, Asked, Experiment
 from .platforms import write_platforms
 
@@ -57,9 +58,8 @@ def make_batch(
     made, (a, b, answers) = propose_pairs(ex, method, n), gold_pairs(ex, gold)
     order = torch.cat([torch.arange(n).double(), (torch.arange(gold) + 1) * n / (gold + 1) - 0.5]).argsort(stable=True)
     known = {i: answers[k - n] for i, k in enumerate(order.tolist()) if k >= n}
-    noun = dict(faces='face', shoes='shoe').get(ex.domain.name, 'image')
     about = dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario='Normal', seed=ex.seed, profile=ex.profile.name, prior=ex.prior)
-    return write_batch(path, torch.cat([made.a, a])[order], torch.cat([made.b, b])[order], ex.attr, question or f"Which {noun} is more \"{ex.attr.replace('_', ' ')}\"?", known, repeats, ex.seed, about)
+    return write_batch(path, torch.cat([made.a, a])[order], torch.cat([made.b, b])[order], ex.attr, question or default_question(ex.domain, ex.attr), known, repeats, ex.seed, about)
 
 # %% ../nbs/12_people.ipynb #5901c7b3
 @call_parse
