@@ -293,7 +293,7 @@ def provenance(
 ) -> pd.Series:
     "What rows were drawn from: how many runs, their hash, what they cost, and what made them"
     once, said = rows.drop_duplicates('key'), lambda col: ', '.join(map(str, sorted(once[col].unique())))
-    return pd.Series({'runs': len(once), 'hash of the rows': digest(sorted(once.key)), 'CPU hours': f'{once.seconds.sum()/3600:.1f}', 'profile': said('profile'), 'seeds': said('seed'), 'code versions': once.code.nunique(),
+    return pd.Series({'runs': len(once), 'hash of the rows': digest(sorted(once.key)), 'hours on one core': f'{once.seconds.sum()/3600:.1f}', 'profile': said('profile'), 'seeds': said('seed'), 'code versions': once.code.nunique(),
                       'PyTorch': said('torch'), 'precision': said('precision'), 'threads': said('threads')}, name='')
 
 def save_figure(

@@ -17,7 +17,7 @@ from pythae.trainers.training_callbacks import TrainingCallback
 
 from attic.core import get_profile, start_from
 from attic.datasets import get_domain
-from attic.generator import Decoder, Encoder, Generator, ImageLoader, NegativeELBO, draw
+from attic.generator import Decoder, Encoder, Generator, ImageLoader, Mixed, NegativeELBO, draw
 from attic.pairs import to_float
 from machine import about, save
 
@@ -56,7 +56,7 @@ def ours(bank, profile):
     gen = Generator(bank.strengths.shape[1], profile.gen_width, profile.z_dim)
     gen.learn_statistics(bank.strengths)
     gen.to(memory_format=torch.channels_last)
-    learn = Learner(DataLoaders(ImageLoader(bank, train=True), ImageLoader(bank[:64])), gen, NegativeELBO())
+    learn = Learner(DataLoaders(ImageLoader(bank, train=True), ImageLoader(bank[:64])), gen, NegativeELBO(), cbs=Mixed())
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
