@@ -787,7 +787,7 @@ def _links(desk, base):
 # %% ../nbs/10_labelling.ipynb #ef6f0580
 @call_parse
 def attic_label(
-    batch:str,                # the batch folder
+    batch:str,                # the batch folder, or a folder with one batch in it
     host:str='127.0.0.1',     # where to listen; 0.0.0.0 lets others in
     port:int=8000,            # 0 is any that is free
     names:str='',             # further names under which the page is reached, with commas
@@ -805,9 +805,14 @@ def attic_label(
     except KeyboardInterrupt: pass # how uvicorn ends after Ctrl+C
     print('stopped; everything that was sent is stored')
 
+def _find(folder):
+    "A batch folder, or the only one below a folder, such as a run's"
+    below = sorted(Path(folder).expanduser().glob('*/manifest.json'))
+    return below[0].parent if len(below) == 1 else folder
+
 def _serve(folder, host, port, names, options, no_browser, new_keys):
     "Serve until stopped"
-    batch = read_batch(folder)
+    batch = read_batch(_find(folder))
     if new_keys: AnswerStore(batch).new_keys()
     own = [*names, *_own_names(host)]
     app, sock = labelling_app(batch, options, ('127.0.0.1', 'localhost', *own)), _listen(host, port)
