@@ -16,12 +16,13 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
-import numpy as np, torch
+import numpy as np, pandas as pd, torch
 warnings.filterwarnings('ignore', message='.*torch.jit.script.*') # fastai still uses it
 from fastai.torch_core import set_seed
 from platformdirs import user_cache_path
 from safetensors.torch import save_file
 from safetensors import safe_open
+pd.set_option('mode.string_storage', 'python') # pyarrow, where it is installed, refuses file names that are not UTF-8
 
 # %% ../nbs/00_core.ipynb #bec35384
 FACES = ('bald', 'dark_hair', 'big_eyes', 'masculine', 'mouth_open', 'smiling', 'forehead', 'young')
