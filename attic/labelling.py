@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HOLD', 'PLACES', 'SURE', 'RATIONALE', 'MAX_RATIONALE', 'STYLE', 'SCRIPT', 'HELP', 'DOORS', 'SAID', 'side_of',
            'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_form', 'Guard', 'Budget',
-           'Options', 'Desk', 'batch_numbers', 'safe_csv', 'labelling_app', 'attic_label']
+           'Options', 'Desk', 'batch_numbers', 'labelling_app', 'attic_label']
 
 # %% ../nbs/10_labelling.ipynb #b7fd0aff
 import hmac, math, re, secrets, socket, sqlite3, sys, threading, time, unicodedata, webbrowser
@@ -24,8 +24,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from .answers import COLUMNS
-from .batches import Batch, BatchError, read_batch, safe_cell
+from .answers import COLUMNS, answers_csv
+from .batches import Batch, BatchError, read_batch
 from .core import digest, one_of
 from .votes import aggregate
 from .workers import worker_report
@@ -725,12 +725,6 @@ def _overview(self:Desk, base):
             H2('Links'), Dl(*[x for words, url in links for x in (Dt(words), Dd(Code(url)))], cls='links'))
 
 # %% ../nbs/10_labelling.ipynb #2d0271eb
-def safe_csv(
-    df:pd.DataFrame, # any table
-) -> str:            # CSV, header included
-    "Write a table as CSV in which no cell is a formula"
-    return df.map(lambda v: safe_cell(v) if isinstance(v, str) else v).to_csv(index=False)
-
 @patch
 def export(self:Desk,
     kind:str, # 'csv' or 'json'
@@ -740,7 +734,7 @@ def export(self:Desk,
     if not sess.get('admin'): return _refuse('Only the overview can do that.')
     if kind not in ('csv', 'json'): return _refuse('Answers come as CSV and JSON.', 404)
     df = self.store.frame()
-    text = safe_csv(df) if kind == 'csv' else df.to_json(orient='records', indent=1, force_ascii=False)
+    text = answers_csv(df) if kind == 'csv' else df.to_json(orient='records', indent=1, force_ascii=False)
     return Response(text, media_type='text/csv; charset=utf-8' if kind == 'csv' else 'application/json', headers={'content-disposition': f'attachment; filename="answers-{self.batch.id}.{kind}"'})
 
 # %% ../nbs/10_labelling.ipynb #1820e3fc
