@@ -8,6 +8,7 @@ again; from nothing it takes an hour.
 import argparse, os, time
 from unittest.mock import patch
 
+os.environ['TORCHINDUCTOR_FORCE_DISABLE_CACHES'] = '1' # compiling shall cost what it costs the first time
 import torch
 
 from attic.core import cache_dir, get_profile, mixed_precision, rng
