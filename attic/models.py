@@ -20,6 +20,7 @@ from fastprogress.fastprogress import progress_bar
 from PIL import Image, UnidentifiedImageError
 
 from . import __version__
+from .attic_data import SOURCES
 from .datasets import MAX_PIXELS, DataError, read_images
 from .methods import Experiment, TrainingSet
 from .protocol import PACKAGES
@@ -36,9 +37,12 @@ def _limits(ex, n_synthetic, people):
     who = 'simulated annotators' if ex.domain.labels is None else 'annotators, some of them simulated' if n_synthetic else 'annotators'
     return ' '.join([_PEOPLE.format(who=who)] * people + [_UNIT] + [_RENDERED] * (ex.domain.source == 'world'))
 
+_MADE_OF = dict(zap50k=['zap50k-data'], lfw=['lfw', 'lfw-attributes', 'lfw10']) # what the paper's domains are read from
+
 def _licence(ex, people):
     "Of the images and of the weights, as far as attic knows"
     if ex.domain.source == 'world': return dict(data='rendered by attic: Apache-2.0', weights='Apache-2.0')
+    if ex.domain.source == 'paper': return dict(data='. '.join(f"{s}: {SOURCES[s].terms}" for s in _MADE_OF[ex.domain.name.split('-')[0]]), weights='for research and other non-commercial use, as the data')
     return dict(data="not known to attic: ask whoever gave you the images", weights="that of the images" + "; non-commercial research only, unless theirs says otherwise"*people)
 
 # %% ../nbs/14_models.ipynb #4530702c

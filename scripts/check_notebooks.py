@@ -1,8 +1,9 @@
 """Check what is committed: `python scripts/check_notebooks.py`.
 
 Every notebook below `nbs/`: no error, no standard error and no progress bar among its saved outputs, no path of somebody's
-machine, no page that is too big, imports in cells of their own, `run_experiment.ipynb` ready for papermill, and everything that a
-module exports documented. Every other text file: no path of somebody's machine. Exits with 1, and a list, when something is found.
+machine, no page that is too big, imports in cells of their own, no environment variable that is set for good, `run_experiment.ipynb`
+ready for papermill, and everything that a module exports documented. Every other text file: no path of somebody's machine.
+Exits with 1, and a list, when something is found.
 """
 import ast
 import dataclasses
@@ -88,6 +89,11 @@ def check_imports(source):
         yield 'imports and other work in one cell'
 
 
+def check_environment(source):
+    "Whether a cell sets an environment variable for good. Tests run many pages in one process, so that the next page would see it."
+    if re.search(r"os\.environ\[[^]]+\]\s*=[^=]", source): yield 'sets an environment variable for good: use patch.dict(os.environ, ...)'
+
+
 def documented(module, name):
     "What is wrong with the documentation of one exported function or class, given its name, such as `fit` or `Ranker.fit`."
     obj = module
@@ -143,7 +149,7 @@ def check_notebook(path):
         for output in cell.get('outputs', []): found += check_output(output)
         if cell['cell_type'] == 'code':
             sources[number] = source
-            found += check_imports(source)
+            found += [*check_imports(source), *check_environment(source)]
         yield from ((number, said) for said in found)
     yield from check_exports(sources)
 
