@@ -1,8 +1,9 @@
-"""Make `README.md` from `nbs/index.ipynb`: `python scripts/make_readme.py`.
+"""Make `README.md` from `nbs/index.ipynb`, and `CONTRIBUTING.md` from its guide: `python scripts/make_readme.py`.
 
-What `nbdev_readme` does where Quarto is installed, without Quarto: hidden cells go, the rest is Markdown. The page stands in
-`nbs/` and the README above it, so links and pictures are made to start from there. A picture is a committed file
-(`![What it shows](images/result.png)`), never the output of a cell, so that the README shows it on every host.
+What `nbdev_readme` does where Quarto is installed, without Quarto: hidden cells go, the rest is Markdown. The pages stand in
+`nbs/` and the files above it, so links and pictures are made to start from there. A picture in the README is a committed file
+(`![What it shows](images/result.png)`), never the output of a cell, so that every host shows it; in the other file pictures
+that are outputs are left out.
 """
 import json
 import re
@@ -13,8 +14,8 @@ from posixpath import normpath
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-INDEX, README = ROOT/'nbs'/'index.ipynb', ROOT/'README.md'
-NOTICE = '<!-- Made from nbs/index.ipynb by scripts/make_readme.py: edit the notebook. -->'
+MADE = {'README.md': 'nbs/index.ipynb', 'CONTRIBUTING.md': 'nbs/guides/contributing.ipynb'}
+NOTICE = '<!-- Made from {} by scripts/make_readme.py: edit the notebook. -->'
 HIDDEN = re.compile(r'^#\|\s*(hide\b|include:\s*false|default_exp|export)', re.M)
 
 
@@ -30,54 +31,58 @@ def front_matter(source):
     yield from (form.format(meta[key]) for key, form in (('title', '# {}'), ('description', '> {}')) if key in meta)
 
 
-def show_output(output):
+def show_output(output, page):
     "A saved output as Markdown: a table stays HTML, without the style that pandas writes and GitHub shows as text."
     if output.get('name') == 'stderr': return ''
     data = {k: joined(v) for k, v in output.get('data', {'text/plain': output.get('text', '')}).items()}
     if any(kind.startswith('image/') for kind in data):
-        sys.exit('index.ipynb: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
-    if 'text/markdown' in data: return relink(data['text/markdown'])
+        if page.name == 'index.ipynb': sys.exit('index.ipynb: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
+        return ''
+    if data.get('text/plain', '').startswith(('<Axes', '<Figure')): return ''
+    if 'text/markdown' in data: return relink(data['text/markdown'], page)
     if 'text/html' in data: return re.sub(r'<style.*?</style>\s*', '', data['text/html'], flags=re.S)
     return f"```text\n{data['text/plain'].rstrip()}\n```"
 
 
-def show_code(cell):
+def show_code(cell, page):
     "A code cell and its outputs as Markdown, without directives; nothing for one that is hidden."
     source = joined(cell['source'])
     if HIDDEN.search(source): return
     echo = not re.search(r'^#\|\s*echo:\s*false', source, re.M)
     code = '\n'.join(line for line in source.splitlines() if echo and not line.startswith('#|')).strip()
     if code: yield f'```python\n{code}\n```'
-    yield from map(show_output, cell['outputs'])
+    yield from (show_output(o, page) for o in cell['outputs'])
 
 
-def from_root(target):
-    "A link of the page as the README must write it; addresses, places on the page and paths from the top stay."
+def from_root(target, page):
+    "A link of the page as the file above must write it; addresses, places on the page and paths from the top stay."
     if re.match(r'[\w+.-]+:|[#/]', target): return target
     path, mark, rest = re.match(r'([^#?]*)([#?]?)(.*)', target).groups()
-    return normpath((PurePosixPath('nbs')/path).as_posix()) + mark + rest
+    return normpath((page.parent/path).as_posix()) + mark + rest
 
 
-def relink(text):
+def relink(text, page):
     "Point the links and pictures of Markdown to files below the root; code stays as it is."
     parts = re.split(r'(^```.*?^```|`[^`\n]+`)', text, flags=re.M | re.S)  # every second one is code
     for i in range(0, len(parts), 2):
-        parts[i] = re.sub(r'(\]\(\s*<?)([^)\s>]+)', lambda m: m[1] + from_root(m[2]), parts[i])
-        parts[i] = re.sub(r'((?:src|href)=")([^"]+)', lambda m: m[1] + from_root(m[2]), parts[i])
+        parts[i] = re.sub(r'(\]\(\s*<?)([^)\s>]+)', lambda m: m[1] + from_root(m[2], page), parts[i])
+        parts[i] = re.sub(r'((?:src|href)=")([^"]+)', lambda m: m[1] + from_root(m[2], page), parts[i])
     return ''.join(parts)
 
 
-def show_cell(cell):
+def show_cell(cell, page):
     "A cell as pieces of Markdown."
     source = joined(cell['source'])
-    if cell['cell_type'] == 'code': return show_code(cell)
-    return front_matter(source) if cell['cell_type'] == 'raw' else [relink(source)]
+    if cell['cell_type'] == 'code': return show_code(cell, page)
+    return front_matter(source) if cell['cell_type'] == 'raw' else [relink(source, page)]
 
 
-def readme(nb):
-    "The README's text."
-    pieces = [piece.strip() for cell in nb['cells'] for piece in show_cell(cell)]
-    return '\n\n'.join([NOTICE, *filter(None, pieces)]) + '\n'
+def readme(page):
+    "The text that is made of a page, given its path below the root."
+    cells = json.loads((ROOT/page).read_text(encoding='utf-8'))['cells']
+    pieces = [piece.strip() for cell in cells for piece in show_cell(cell, page)]
+    return '\n\n'.join([NOTICE.format(page), *filter(None, pieces)]) + '\n'
 
 
-if __name__ == '__main__': README.write_text(readme(json.loads(INDEX.read_text(encoding='utf-8'))), encoding='utf-8')
+if __name__ == '__main__':
+    for name, page in MADE.items(): (ROOT/name).write_text(readme(PurePosixPath(page)), encoding='utf-8')
