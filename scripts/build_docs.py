@@ -1,4 +1,4 @@
-"""Build the site into `_docs/` without Quarto, and check it: `python scripts/build_docs.py`.
+"""Build the site into `_docs/` without Quarto, and check it: `python scripts/build_docs.py` (`--quarto` builds it with Quarto).
 
 nbdev processes the notebooks into `_proc/` and smalldocs renders them. Two things are then made as Quarto makes them:
 pages are called what nbdev's links call them (`core.html` for `00_core.ipynb`), and equations are drawn, here as MathML,
@@ -55,6 +55,24 @@ def drop_progress(nb):
         if 'outputs' in cell: cell['outputs'] = [o for o in cell['outputs'] if o.get('name') != 'stderr']
 
 
+def last_words(markdown):
+    "The last paragraph of Markdown as plain text, which introduces the picture below it; a heading where there is nothing else."
+    text = re.sub(r'```.*?```|<!--.*?-->|^\|.*$', '', markdown, flags=re.M | re.S)
+    text = re.sub(r'!?\[([^]]*)\]\([^)]*\)', r'\1', text)
+    blocks = [b.strip() for b in re.split(r'\n\s*\n', text) if b.strip()]
+    return re.sub(r'\s+', ' ', re.sub(r'[*`#>$\\]', '', blocks[-1])).strip().rstrip(':') if blocks else ''
+
+
+def describe_pictures(nb):
+    "Give every picture among a page's outputs a text for those who do not see it: the words that introduce it, where `#| fig-alt:` says nothing else."
+    words = ''
+    for cell in nb['cells']:
+        source = ''.join(cell['source'])
+        if cell['cell_type'] == 'markdown': words = last_words(source) or words
+        elif any(kind.startswith('image/') for o in cell.get('outputs', []) for kind in o.get('data', {})) and 'fig-alt:' not in source:
+            cell['source'] = f'#| fig-alt: {json.dumps(words, ensure_ascii=False)}\n#| fig-align: left\n{source}'
+
+
 def relink(text, names):
     "Point the Markdown and HTML links of `text` at notebooks' new names."
     def new(match):
@@ -71,6 +89,7 @@ def rename_pages():
     names = {p.stem: stem for p, stem in stems.items()}
     for path, nb in notebooks.items():
         drop_progress(nb)
+        describe_pictures(nb)
         for cell in nb['cells']:
             if cell['cell_type'] == 'markdown': cell['source'] = relink(''.join(cell['source']), names)
         path.unlink()
@@ -161,16 +180,17 @@ AS_TEXT = re.compile(r'@(?:fig|tbl|eq|sec|lst)-[\w-]+|\{#[\w-]+\}|\\\(.*?\\\)|\\
 
 
 class Page(HTMLParser):
-    "What the check has to know of a page: its ids, what it refers to, and what was left as text: cross-references, equations."
+    "What the check has to know of a page: its ids, what it refers to, its pictures, and what was left as text: cross-references, equations."
     def __init__(self, path):
         super().__init__()
-        self.ids, self.refs, self.styles, self.unresolved = set(), [], [], []
+        self.ids, self.refs, self.styles, self.unresolved, self.pictures = set(), [], [], [], []
         self.inside = []  # the open elements whose text is not prose
         self.feed(path.read_text(encoding='utf-8'))
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if attrs.get('id'): self.ids.add(attrs['id'])
+        if tag == 'img': self.pictures.append(attrs)
         if tag == 'a' and attrs.get('name'): self.ids.add(attrs['name'])
         for key in ('href', 'src', 'poster', 'data', 'xlink:href'):
             if attrs.get(key): self.refs.append((tag, attrs[key]))
@@ -204,6 +224,11 @@ def check_ref(page, tag, ref, pages):
     if fragment and target in pages and fragment not in pages[target].ids: return f'no such place on the page: {ref}'
 
 
+def check_picture(attrs):
+    "What is wrong with a picture: nothing that describes it. `alt=\"\"` is for decoration, which our pages do not have."
+    return None if attrs.get('alt', '').strip() else f"picture without a description: {attrs.get('src', '')[:60]}"
+
+
 def check_css(path, text):
     "What is wrong with the addresses in a style sheet (or in a page's own styles and scripts)."
     found = re.findall(r'''url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)''', text)
@@ -224,6 +249,7 @@ def check_site():
     def note(path, said): problems.extend(f'{path.relative_to(DOCS)}: {s}' for s in said if s)
     for path, page in pages.items():
         note(path, dict.fromkeys(check_ref(path, tag, ref, pages) for tag, ref in page.refs))
+        note(path, map(check_picture, page.pictures))
         for text in page.styles: note(path, [*check_css(path, text), *check_script(text)])
         note(path, (f'left as text (an equation, or a cross-reference that only Quarto reads): {r}' for r in page.unresolved))
     for path in DOCS.rglob('*.css'): note(path, check_css(path, path.read_text(encoding='utf-8')))
@@ -242,10 +268,22 @@ def report(problems):
         print(f"{said}  [{', '.join(pages[:3])}{f' and {len(pages) - 3} more' if len(pages) > 3 else ''}]")
 
 
-def main():
+def quarto():
+    "The published site, by Quarto, from the same processed pages."
+    for path in PROC.rglob('*.ipynb'):
+        nb = json.loads(path.read_text(encoding='utf-8'))
+        drop_progress(nb); describe_pictures(nb)
+        path.write_text(json.dumps(nb), encoding='utf-8')
+    subprocess.run(['quarto', 'render', '--no-cache'], cwd=PROC, check=True)
+    if DOCS.exists(): shutil.rmtree(DOCS)
+    shutil.move(PROC/'_docs', DOCS)
+
+
+def main(args):
     "Build, check, and say how it went."
     os.chdir(ROOT)
     process_notebooks()
+    if args == ['--quarto']: return quarto()
     rename_pages()
     problems = render() + finish_pages()
     found, n_pages = check_site()
@@ -255,4 +293,4 @@ def main():
     return 1 if problems else 0
 
 
-if __name__ == '__main__': sys.exit(main())
+if __name__ == '__main__': sys.exit(main(sys.argv[1:]))
