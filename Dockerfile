@@ -10,7 +10,7 @@ FROM nvidia/cuda:13.0.1-base-ubuntu24.04
 
 ENV DEBIAN_FRONTEND=noninteractive PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 \
     PATH=/venv/bin:$PATH HOME=/workspace USER=attic ATTIC_CACHE=/cache ATTIC_DATA=/data
-RUN apt-get update && apt-get install -y --no-install-recommends git python3 python3-venv && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update && apt-get install -y --no-install-recommends git rsync python3 python3-venv && rm -rf /var/lib/apt/lists/* \
     && python3 -m venv /venv && useradd attic && mkdir -p /cache /data /attic/runs $HOME && chmod 1777 /cache /data /attic/runs $HOME
 
 WORKDIR /attic
