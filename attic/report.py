@@ -6,14 +6,16 @@
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
            'accuracy_table', 'budget_table', 'summary_table', 'printed_table', 'compare', 'compare_summary',
            'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'curve_gains',
-           'plot_curves', 'provenance', 'save_figure']
+           'plot_curves', 'provenance', 'save_figure', 'run_provenance', 'figures_dir', 'trace_layers', 'layer_blocks']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
+import os, tempfile
 from pathlib import Path
-import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns
+import matplotlib.pyplot as plt, numpy as np, pandas as pd, seaborn as sns, torch
 from scipy.stats import binomtest, false_discovery_control, t as student
 
-from .core import FACES, SHOES, derive_seed, digest
+from .core import FACES, SHOES, derive_seed, digest, precision, root
+from .protocol import row_key
 
 # %% ../nbs/13_report.ipynb #0a243c5c
 SCENARIO_ORDER = ('Normal', 'Auto', 'Active')
@@ -306,3 +308,49 @@ def save_figure(
     with plt.rc_context({'svg.hashsalt': path.name, 'svg.fonttype': 'none'}):
         for f in files: fig.savefig(f, bbox_inches='tight', dpi=150, metadata={'Date': None} if f.suffix == '.svg' else {'Software': None})
     return files
+
+# %% ../nbs/13_report.ipynb #new501f8623
+def run_provenance(
+    runs:list, # (Experiment, method, scenario) of each run that a figure looks into
+) -> pd.Series:
+    "What a figure was drawn from that shows runs from the inside"
+    keys, exs = sorted({row_key(*r) for r in runs}), [ex for ex, *_ in runs]
+    said = lambda values: ', '.join(map(str, dict.fromkeys(values)))
+    return pd.Series({'runs': len(keys), 'hash of their keys': digest(keys), 'attributes': said(ex.attr for ex in exs), 'methods': said(m for _, m, _ in runs), 'scenario': said(s for *_, s in runs),
+                      'profile': said(ex.profile.name for ex in exs), 'seeds': said(ex.seed for ex in exs), 'prior': said(ex.prior for ex in exs), 'device': said(ex.device for ex in exs),
+                      'PyTorch': torch.__version__.split('+')[0], 'precision': said(precision(ex.device) for ex in exs), 'threads': torch.get_num_threads()}, name='')
+
+def figures_dir() -> Path: # `figures/`; in a test a temporary folder, so that no small test draws over a real figure
+    "Where figures go"
+    return Path(tempfile.gettempdir())/f'attic-figures-{os.getpid()}' if os.environ.get('IN_TEST') else root()/'figures'
+
+# %% ../nbs/13_report.ipynb #new95cf90d8
+def trace_layers(
+    net:torch.nn.Module, # a network
+    run,                 # a function without arguments that sends something through it
+) -> pd.DataFrame:       # one row a layer: module (its name in `net`), layer (what is done), output (channels and pixels), parameters
+    "What a network's layers are, in the order in which they are first used"
+    rows, hooks = {}, []
+    def saw(name):
+        def hook(m, _, out):
+            kind, own = type(m).__name__, sum(p.numel() for p in m.parameters(recurse=False))
+            row = dict(layer=[f'{kind} {m.kernel_size[0]}×{m.kernel_size[0]}' if 'Conv' in kind else kind], output=tuple(out.shape[1:]), parameters=own)
+            rows.setdefault(name, row)
+        return hook
+    leaves = {k: m for k, m in net.named_modules() if not list(m.children()) and not isinstance(m, torch.nn.Identity)}
+    try:
+        hooks = [m.register_forward_hook(saw(k)) for k, m in leaves.items()]
+        run()
+    finally:
+        for h in hooks: h.remove()
+    for k, m in leaves.items():
+        if k not in rows and list(m.parameters()): rows[k] = dict(layer=[type(m).__name__], output=(len(m.weight),), parameters=sum(p.numel() for p in m.parameters()))
+    table = pd.DataFrame(rows.values(), index=pd.Index(rows, name='module')).reset_index()
+    return table
+
+def layer_blocks(
+    table:pd.DataFrame, # from `trace_layers`
+) -> pd.DataFrame:      # the same, fewer rows
+    "Join each layer that has weights with what follows it: norms, activations, reshaping; an upsampling goes with what comes after it"
+    starts = [not ('Norm' in r.layer[0] or r.layer[0] in ('ReLU', 'Flatten', 'Unflatten', 'PixelShuffle', 'Dropout') or (i and table.layer[i - 1][0] == 'Upsample')) for i, r in enumerate(table.itertuples())]
+    return table.groupby(np.cumsum(starts), sort=False).agg(module=('module', 'first'), layer=('layer', 'sum'), output=('output', 'last'), parameters=('parameters', 'sum')).reset_index(drop=True)
