@@ -7,7 +7,8 @@ __all__ = ['FEWEST', 'SHOWN', 'LOOKS', 'HOW', 'STEPS', 'read_folder', 'random_pa
            'held_out', 'looks', 'drawn_pairs', 'labelled_pairs', 'word_card', 'ask_more', 'attic_learn']
 
 # %% ../nbs/15_words.ipynb #wo004
-import sys
+import io, sys
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from .core import Profile, digest, get_profile, one_of, pick_device, rng
@@ -240,9 +241,11 @@ def _learn(folder, word, out, pairs, more, how, p, seed, device):
     images, said, chance = labelled_pairs(batches, bank)
     asked = (chance & (said.target != .5)).nonzero().flatten()
     if len(asked) < 10: raise ValueError(f"{out}: only {len(asked)} answers say which image is more {word!r} and are sure of it; at least 10 are needed. Ask for other pairs: move {batches[-1].path} away, and give the command again with another --seed")
-    diff = held_out(images, said, asked, p, seed, device=device)
+    print('training six rankers: five that are tested on pairs they have not seen, one to keep', flush=True)
+    with redirect_stdout(io.StringIO()): # fastai's tables
+        diff = held_out(images, said, asked, p, seed, device=device)
+        ranker = fit_ranker(images, said, (images, said), p, seed, device)
     right, n = round(pair_accuracy(diff, said.target[asked])*len(asked)), len(asked)
-    ranker = fit_ranker(images, said, (images, said), p, seed, device)
     low, high = interval(right, n)
     print(f"learnt from {len(said)} answers; of {n} pairs that were held out, {right} are in the order that was given: {right/n:.0%} ({low:.0%} to {high:.0%})")
     model = save_model(ranker, out/_slug(word), word_card(folder, bank, word, said, sum(len(b.asked) for b in batches), right, n, p, seed))
