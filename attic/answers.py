@@ -56,7 +56,7 @@ class Answers:
     def summary(self) -> str:
         "All at one glance"
         a, kinds = self.answers, self.report.groupby(self.report.problem.str.split(':').str[0], sort=False)
-        head = f"{len(a):,} answers of {a.worker.nunique():,} workers about {a.pair.nunique():,} pairs; {len(self.report) - (self.report.problem.str.startswith('too few votes')).sum():,} left out"
+        head = f"{len(a):,} answers of {a.worker.nunique():,} workers about {a.pair.nunique():,} pairs; {len(self.report) - (self.report.problem.str.startswith('too few votes')).sum():,} entries left out"
         return '\n'.join([head, *(f"- {kind} ({len(g):,}): {_where(g)}. {g['what to do'].iloc[0]}" for kind, g in kinds)])
 
     def __repr__(self): return self.summary

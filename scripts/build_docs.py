@@ -184,13 +184,15 @@ class Page(HTMLParser):
     def __init__(self, path):
         super().__init__()
         self.ids, self.refs, self.styles, self.unresolved, self.pictures = set(), [], [], [], []
+        self.described = False
         self.inside = []  # the open elements whose text is not prose
         self.feed(path.read_text(encoding='utf-8'))
 
     def handle_starttag(self, tag, attrs):
         attrs = dict(attrs)
         if attrs.get('id'): self.ids.add(attrs['id'])
-        if tag == 'img': self.pictures.append(attrs)
+        if tag == 'img' and not self.described: self.pictures.append(attrs)
+        self.described = attrs.get('role') == 'img'  # what this element says stands for the picture in it
         if tag == 'a' and attrs.get('name'): self.ids.add(attrs['name'])
         for key in ('href', 'src', 'poster', 'data', 'xlink:href'):
             if attrs.get(key): self.refs.append((tag, attrs[key]))
