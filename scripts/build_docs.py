@@ -6,12 +6,14 @@ which browsers show without a script or a download. The finished site needs noth
 and that every link leads somewhere. Exits with 1, and a list, when something is broken.
 """
 import html
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
 from configparser import ConfigParser
 from html.parser import HTMLParser
 from pathlib import Path
@@ -19,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 from math_core import LatexError, LatexToMathML
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 PROC, DOCS = ROOT/'_proc', ROOT/'_docs'
@@ -73,6 +76,14 @@ def describe_pictures(nb):
             cell['source'] = f'#| fig-alt: {json.dumps(words, ensure_ascii=False)}\n#| fig-align: left\n{source}'
 
 
+def plain_signatures(nb):
+    "Take nbdev's links out of the signatures among a page's outputs: a block of code shows `[name](address)` as it is written."
+    def plain(block): return re.sub(r'\[(`[^`]+`)\]\([^)]*\)', r'\1', block[0])
+    for cell in nb['cells']:
+        for data in (o['data'] for o in cell.get('outputs', []) if 'text/markdown' in o.get('data', {})):
+            data['text/markdown'] = re.sub(r'^```python\n.*?^```$', plain, ''.join(data['text/markdown']), flags=re.M | re.S)
+
+
 def relink(text, names):
     "Point the Markdown and HTML links of `text` at notebooks' new names."
     def new(match):
@@ -90,6 +101,7 @@ def rename_pages():
     for path, nb in notebooks.items():
         drop_progress(nb)
         describe_pictures(nb)
+        plain_signatures(nb)
         for cell in nb['cells']:
             if cell['cell_type'] == 'markdown': cell['source'] = relink(''.join(cell['source']), names)
         path.unlink()
@@ -158,12 +170,20 @@ def draw_equations(text, page, problems):
     return re.sub(r'<(?:link|script)[^>]*/katex@[^>]*>(?:</script>)?', '', text)
 
 
+def mark_wide(text):
+    "Call pictures `wide` that are more than three times as wide as high: on a phone they are scrolled, and not made too small to see."
+    def mark(match):
+        width, height = Image.open(io.BytesIO(b64decode(match[2]))).size
+        return match[0].replace('class="img-fluid"', 'class="img-fluid wide"') if width > max(600, 3*height) else match[0]
+    return re.sub(r'<img[^>]*src="data:image/(png|jpeg);base64,([^"]*)"[^>]*>', mark, text)
+
+
 def finish_pages():
-    "Draw equations, make links to our own site relative, and leave the theme's web fonts out; returns the problems."
+    "Draw equations, mark wide pictures, make links to our own site relative, and leave the theme's web fonts out; returns the problems."
     problems, ours = [], re.escape(site_url())
     for path in sorted(DOCS.rglob('*.html')):
         page = path.relative_to(DOCS)
-        text = draw_equations(path.read_text(encoding='utf-8'), page, problems)
+        text = mark_wide(draw_equations(path.read_text(encoding='utf-8'), page, problems))
         top = '../' * (len(page.parts) - 1) or './'
         text = re.sub(rf'href="{ours}(?:/([^"]*))?"', lambda m: f'href="{top}{m[1] or ""}"', text)
         path.write_text(text, encoding='utf-8')

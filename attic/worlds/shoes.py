@@ -405,7 +405,7 @@ def shown(
 
 # %% ../../nbs/03_worlds_shoes.ipynb #13ddfc12
 WEIGHTS = pd.DataFrame({
-    #            cushion thick lugs wedged high stiletto tall cover pointed toeless gaps heelless laced buckled seams pattern vivid rubber pale gloss
+    #            cushion thick lugs wedged high stiletto tall cover pointed toeless gaps heelless laced buckled seams pattern vivid white_sole pale gloss
     'comfort':    [ 1.3,  .8,   .0,   .3,  -.9,   -.5,  -.5,   .0,    -.5,     .0,  .2,     .3,   .2,     .0,  -.4,     .0,   .0,    .2,  .0,   .0],
     'casual':     [  .3,  .2,   .0,   .2,  -.5,   -.3,  -.3,   .0,    -.3,     .3,  .7,     .6,   .3,    -.7,   .0,     .8,   .5,    .3,  .2, -1.0],
     'simple':     [ -.2, -.3,  -.4,   .0,  -.2,    .0,  -.3,   .0,     .0,    -.2, -.5,     .1,  -.6,    -.6,  -.5,   -2.0,  -.6,    .0,  .0,   .0],
