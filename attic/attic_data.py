@@ -140,17 +140,19 @@ def _zipped(archive) -> Iterator[tuple]:
             if stat.S_IFMT(m.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR) or m.flag_bits & 1: raise ValueError(f"{archive}: the member {m.filename!r} is a link, a device or encrypted; nothing was unpacked")
             yield m.filename, None if m.is_dir() else m.file_size, lambda m=m: z.open(m)
 
-class _Header(tarfile.TarInfo):
-    "A header of a tar file; one that describes the next member is read into memory, so it must be small"
-    @classmethod
-    def frombuf(cls, buf, encoding, errors):
-        m = super().frombuf(buf, encoding, errors)
-        if not (m.isfile() or m.isdir()) and m.size > 1 << 20: raise ValueError(f"a header declares {m.size:,} bytes; nothing was unpacked")
-        return m
+def _header(archive):
+    "Headers of a tar file; one that describes the next member is read into memory, so it must be small"
+    class Header(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf, encoding, errors):
+            m = super().frombuf(buf, encoding, errors)
+            if not (m.isfile() or m.isdir()) and m.size > 1 << 20: raise ValueError(f"{archive}: a header declares {m.size:,} bytes; nothing was unpacked")
+            return m
+    return Header
 
 def _tarred(archive) -> Iterator[tuple]:
     "The same for a tar file"
-    with tarfile.open(archive, 'r|*', tarinfo=_Header) as t:
+    with tarfile.open(archive, 'r|*', tarinfo=_header(archive)) as t:
         for m in t:
             if not (m.isfile() or m.isdir()): raise ValueError(f"{archive}: the member {m.name!r} is a link or a device; nothing was unpacked")
             yield m.name, None if m.isdir() else m.size, lambda m=m: t.extractfile(m)

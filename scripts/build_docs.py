@@ -63,7 +63,7 @@ def last_words(markdown):
     text = re.sub(r'```.*?```|<!--.*?-->|^\|.*$', '', markdown, flags=re.M | re.S)
     text = re.sub(r'!?\[([^]]*)\]\([^)]*\)', r'\1', text)
     blocks = [b.strip() for b in re.split(r'\n\s*\n', text) if b.strip()]
-    return re.sub(r'\s+', ' ', re.sub(r'[*`#>$\\]', '', blocks[-1])).strip().rstrip(':') if blocks else ''
+    return re.sub(r'\s+', ' ', re.sub(r'\\(?:math\w+|text|operatorname)\b|[*`#>$\\{}]', '', blocks[-1])).strip().rstrip(':') if blocks else ''
 
 
 def describe_pictures(nb):
