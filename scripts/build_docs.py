@@ -195,8 +195,8 @@ def finish_pages():
 
 # --- the check
 
-# What a reader must not meet: cross-references and ids in Quarto's notation, which smalldocs does not read, and TeX
-AS_TEXT = re.compile(r'@(?:fig|tbl|eq|sec|lst)-[\w-]+|\{#[\w-]+\}|\\\(.*?\\\)|\\\[.*?\\\]|\$\$')
+# What a reader must not meet: links within links (nbdev links names in backticks by itself), cross-references and ids in Quarto's notation, which smalldocs does not read, and TeX
+AS_TEXT = re.compile(r'\]\((?:[\w./]+\.(?:ipynb|html)|https?:)[^)]*\)|@(?:fig|tbl|eq|sec|lst)-[\w-]+|\{#[\w-]+\}|\\\(.*?\\\)|\\\[.*?\\\]|\$\$')
 
 
 class Page(HTMLParser):
@@ -273,7 +273,7 @@ def check_site():
         note(path, dict.fromkeys(check_ref(path, tag, ref, pages) for tag, ref in page.refs))
         note(path, map(check_picture, page.pictures))
         for text in page.styles: note(path, [*check_css(path, text), *check_script(text)])
-        note(path, (f'left as text (an equation, or a cross-reference that only Quarto reads): {r}' for r in page.unresolved))
+        note(path, (f'left as text (an equation, a link within a link, or a cross-reference that only Quarto reads): {r}' for r in page.unresolved))
     for path in DOCS.rglob('*.css'): note(path, check_css(path, path.read_text(encoding='utf-8')))
     for path in DOCS.rglob('*.js'): note(path, check_script(path.read_text(encoding='utf-8')))
     if not (DOCS/'index.html').is_file(): problems.append('index.html: the site has no first page')
