@@ -1,5 +1,5 @@
 # Sweeps: `snakemake -c2 rows` runs what is missing, one single-threaded process for each core; `snakemake -c2 tables curves` also
-# draws the pages that show them, `figures` those that look into games as well. What to run is in `config`: `snakemake -c8 rows --config profile=standard seeds=5`.
+# draws the pages that show them, `figures` those that look into games as well. What to run is in `config`: `snakemake -c8 rows --config seeds=5`.
 # A run is not missing when its row is in `results/` or in `out`, and was made by the code as it is now.
 import os
 import pandas as pd
@@ -7,13 +7,13 @@ from attic.core import FACES, SHOES, code_version
 from attic.methods import METHODS as KNOWN, SCENARIOS as SCENES
 from attic.protocol import _CODE, _code, load_rows, names
 
-PROFILE, SEEDS = config.get('profile', 'quick'), int(config.get('seeds', 1))
+PROFILE, SEEDS = config.get('profile', 'standard'), int(config.get('seeds', 2))
 METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Normal,Auto')
 ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
-DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
+DOMAIN, OUT, BUDGET = config.get('domain', 'world'), config.get('out', 'runs'), config.get('budget', 'bought')
 NAME = os.path.basename(os.path.normpath(DOMAIN))
-SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}'
-FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --out {OUT}" + (' --stack' if config.get('stack') else '')
+SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}' + (f'-{BUDGET}' if BUDGET != 'bought' else '')
+FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --out {OUT}" + (' --stack' if config.get('stack') else '')
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
@@ -27,7 +27,7 @@ def finished():
     "What rows there are: domain, attribute, seed, method, scenario, code"
     rows = pd.concat([load_rows(d) for d in ('results', OUT)])
     if rows.empty: return set()
-    return set(rows[rows.profile == PROFILE][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
+    return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
 
 def missing(have):
     "Jobs that have something to do"

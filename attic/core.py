@@ -71,10 +71,10 @@ class Profile:
 PROFILES = {p.name: p for p in [
     Profile('smoke', 'seconds; nothing is learnt', n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48, width=8, steps=4, batch=16,
             lr=2e-3, gen_width=8, z_dim=16, gen_steps=6, gen_lr=2e-3, crowd_steps=6, adv_steps=4, adv_lr=1e-3, flow_steps=6),
-    Profile('quick', '5 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
+    Profile('quick', 'EXPECTQ', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=240, batch=16,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
-    Profile('standard', 'half an hour, and 2 hours more the first time (estimated)', n_generator=20_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=32, steps=1000, batch=32,
-            lr=2e-3, gen_width=32, z_dim=64, gen_steps=15_000, gen_lr=1e-3, crowd_steps=4000, adv_steps=240, adv_lr=1e-3),
+    Profile('standard', 'EXPECTS', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
+            lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
     Profile('paper', 'a GPU, and hours (not measured)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2600, batch=25,
             lr=1e-3, gen_width=64, z_dim=256, gen_steps=118_750, gen_lr=3e-4, crowd_steps=4000, adv_steps=2000, adv_lr=1e-3,
             backbone='alexnet', imagenet=True, optimiser='sgd', gen_arch='published', gen_batch=32, flow_steps=6000)]}
@@ -82,9 +82,11 @@ PROFILES = {p.name: p for p in [
 # %% ../nbs/00_core.ipynb #9dc35320
 if os.environ.get('IN_TEST'): torch.set_num_threads(1) # pages are tested side by side, and threads of one disturb the other's
 
-def default_profile() -> str: # 'smoke' in a test, else 'quick'
-    "The profile of a run that names none"
-    return 'smoke' if os.environ.get('IN_TEST') else 'quick'
+def default_profile(
+    name:str='quick', # one of `PROFILES`
+) -> str:             # 'smoke' in a test, else `name`
+    "The profile of a run that names none, or of a page"
+    return 'smoke' if os.environ.get('IN_TEST') else name
 
 def get_profile(
     name:str|None=None, # one of `PROFILES`, or None for the default

@@ -11,7 +11,7 @@ import json, os, platform, sys, tempfile, time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from .core import atomic, code_version, digest, get_profile, one_of, pick_device, precision, root, write_json
+from .core import PROFILES, atomic, code_version, digest, get_profile, one_of, pick_device, precision, root, write_json
 import pandas as pd, torch
 from fastcore.script import call_parse, store_true
 
@@ -24,8 +24,10 @@ from .stack import fit_together
 
 # %% ../nbs/12_protocol.ipynb #debc48a1
 _CODE = ('pairs', 'datasets:domain_pairs,_rule,MIN_GAP,SUBTLE,world,reliable,_folder_domain,_human_parts,split_labels', 'ranker', 'regressor',
-         'votes:crew_skill,simulate_votes,aggregate,illegible,SimulatedCrowd,_label', 'methods:Experiment,Asked,TrainingSet,_label,training_set,active_sets,BATCHES',
+         'votes:crew_skill,simulate_votes,aggregate,illegible,SimulatedCrowd,_label', 'methods:Experiment,Asked,TrainingSet,_label,training_set,active_sets,BATCHES,ASKINGS',
          'protocol:run,_sets,_measure,_outcome,_curve', 'core:derive_seed,rng,start_from')
+
+_PEOPLE = 'workers:label_pairs' # decides rows of people as well
 
 def _code(method): return code_version(*_CODE, *METHODS[method].code)
 
@@ -36,8 +38,8 @@ def row_key(
 ) -> str:          # 16 hexadecimal digits
     "Hash of everything that decides a row"
     sizes = {k: v for k, v in vars(ex.profile).items() if k not in ('name', 'expect')}
-    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__,
-                  *([ex.annotator] if hasattr(ex, 'annotator') else []))
+    return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, ex.budget, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__,
+                  *([ex.annotator, code_version(_PEOPLE)] if hasattr(ex, 'annotator') else []))
 
 # %% ../nbs/12_protocol.ipynb #5b865228
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
@@ -77,7 +79,7 @@ def _sets(ex, method, scenario):
 # %% ../nbs/12_protocol.ipynb #f5f6a941
 def _describe(ex, method, scenario, train):
     "What was run, and what it cost"
-    return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), precision=precision(ex.device), prior=ex.prior,
+    return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), precision=precision(ex.device), prior=ex.prior, budget=ex.budget,
                 steps=ex.profile.steps, n_real=train.n_real, n_synthetic=train.n_synthetic, n_inferred=train.n_inferred, n_kept=len(train.pairs), min_gap=MIN_GAP,
                 world_version=VERSION, curation=ex.domain.curation, data=digest(ex.domain.keys), code=_code(method), python=platform.python_version(), **{p: version(p) for p in PACKAGES},
                 **(dict(annotator='people', votes=ex.votes) if hasattr(ex, 'annotator') else {}))
@@ -126,9 +128,9 @@ def load_curves(
     out,            # folder of results
     name:str='*',   # which packed results, `out/NAME.jsonl`; all by default
     keys=None,      # only runs with these keys
-) -> pd.DataFrame:  # one line for each run, batch and test set: domain, attribute, method, seed, batch, n_labels, test, accuracy
+) -> pd.DataFrame:  # one line for each run, batch and test set: key, domain, attribute, method, seed, batch, n_labels, test, accuracy
     "Read the learning curves of the Active scenario"
-    return pd.DataFrame([{k: row[k] for k in ('domain', 'attribute', 'method', 'seed')} | dict(batch=i, n_labels=point['n_labels'], test=t, accuracy=a)
+    return pd.DataFrame([{k: row[k] for k in ('key', 'domain', 'attribute', 'method', 'seed')} | dict(batch=i, n_labels=point['n_labels'], test=t, accuracy=a)
                          for row in _all(out, name) if keys is None or row['key'] in keys for i, point in enumerate(row.get('curve', [])) for t, a in point['accuracy'].items()])
 
 def _times(out):
@@ -170,9 +172,15 @@ def found(
     domain:str='.*',   # a regular expression that the whole name of a domain matches, such as 'lfw' or 'zap50k-.*'
     load=load_rows,    # or `load_curves`
 ) -> pd.DataFrame:     # as `load` returns it
-    "Everything that is known of a domain: rows that come with attic, and those in `runs/`"
-    rows = pd.concat([load(d) for d in (root()/'results', results_dir())], ignore_index=True)
-    return rows if rows.empty else rows[rows.domain.str.fullmatch(domain)].drop_duplicates([c for c in ('key', 'domain', 'attribute', 'method', 'seed', 'batch', 'test') if c in rows])
+    "What is known of a domain: rows that come with attic, and those in `runs/`. Only of the largest profile that a domain has rows of, with the usual prior and budget, and not of people"
+    folders = root()/'results', results_dir()
+    rows = pd.concat([load_rows(d) for d in folders], ignore_index=True)
+    if rows.empty: return load(folders[1])
+    rows = rows[rows.domain.str.fullmatch(domain) & (rows.prior == 'flow') & (rows.budget == 'bought') & (rows.get('annotator') != 'people')]
+    size = rows.profile.map(list(PROFILES).index)
+    keys = set(rows.key[size == size.groupby(rows.domain).transform('max')])
+    rows = pd.concat([load(d) for d in folders], ignore_index=True)
+    return rows[rows.key.isin(keys)].drop_duplicates([c for c in ('key', 'batch', 'test') if c in rows])
 
 # %% ../nbs/12_protocol.ipynb #new62263217
 @call_parse
@@ -184,6 +192,7 @@ def attic_run(
     seed:int=0,            # of everything random
     profile:str='',        # 'smoke', 'quick', 'standard', 'paper'; empty is 'quick'
     prior:str='flow',      # of the generator's z: 'flow' or 'normal'
+    budget:str='bought',   # what labels are counted: those that are 'bought', or those of pairs that are 'kept'
     labels:int=0,          # labels to buy; 0 is as many as the profile says
     annotator:str='crowd', # who labels drawn pairs: a simulated 'crowd', or 'people'
     votes:int=5,           # answers of people that a pair needs
@@ -198,7 +207,7 @@ def attic_run(
         p = get_profile(profile or None)
         p = replace(p, n_train=labels) if labels else p
         one_of(annotator, ANNOTATORS, 'annotator')
-        ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
+        ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior, budget)
         keys = _run_all(ex, methods, scenarios, results_dir(out), prepare, stack, votes if annotator == 'people' else 0)
     except (ValueError, OSError) as e: sys.exit(f"attic_run: {' '.join(str(e).split())}")
     if done: write_json(done, keys)

@@ -11,7 +11,7 @@ import io, sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
-from .core import Profile, digest, get_profile, one_of, pick_device, rng
+from .core import Profile, default_profile, digest, get_profile, one_of, pick_device, rng
 import numpy as np, torch
 from fastcore.script import call_parse
 
@@ -23,7 +23,7 @@ from .generator import fit_generator
 from .judge import fit_judge
 from .loop import Waiting, batch_answers
 from .methods import Experiment, TrainingSet
-from .models import _batches, _find, _rank, _slug, model_card, save_model, tell_skipped
+from .models import file_stem, list_images, model_card, read_batches, save_model, sort_folder, tell_skipped
 from .pairs import Bank, Pairs, join
 from .ranker import Ranker, differences, fit_ranker, pair_accuracy, score
 from .regressor import fit_regressor
@@ -40,8 +40,8 @@ def read_folder(
     "The images of a folder, each once; raise `DataError` when it is none, or holds fewer than `FEWEST` different images"
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
-    (found, skipped, _), first = _find(folder), {}
-    for names, images in _batches(found, folder.resolve(), size, skipped):
+    (found, skipped, _), first = list_images(folder), {}
+    for names, images in read_batches(found, folder.resolve(), size, skipped):
         for name, image in zip(names, images): first.setdefault(digest(image), (name, image))
     if len(first) < FEWEST: raise DataError(f"{folder} holds {len(first)} different images that can be read ({tell_skipped(skipped)}); at least {FEWEST} are needed, and a few hundred are better. Put more there, or name another folder")
     names, images = zip(*first.values())
@@ -195,7 +195,7 @@ def word_card(
     domain = Domain(name, 'folder', (word,), dict(train=len(bank)), lambda part: bank, dict(train=digest(bank.images)), torch.ones(1), labels=lambda attr, part: pairs)
     drawn = int((pairs.origin == 'synthetic').sum())
     said = TrainingSet(bank, pairs, bought - drawn, drawn)
-    return model_card(Experiment(domain, word, profile, seed), said, name=_slug(word), accuracy={'held-out': dict(accuracy=right/n, n_test=n)})
+    return model_card(Experiment(domain, word, profile, seed), said, name=file_stem(word), accuracy={'held-out': dict(accuracy=right/n, n_test=n)})
 
 def ask_more(
     folder,          # the folder
@@ -233,7 +233,7 @@ def _learn(folder, word, out, pairs, more, how, p, seed, device):
     if not word.strip(): raise ValueError("the word is empty. Say what is compared, such as cosy")
     if min(pairs, more) < 0 or pairs == 0: raise ValueError(f"{min(pairs, more)} pairs are asked for; ask for at least 1")
     one_of(how, HOW, 'way to find pairs')
-    bank, out = read_folder(folder), Path(out or _slug(word)).expanduser()
+    bank, out = read_folder(folder), Path(out or file_stem(word)).expanduser()
     batches = [read_batch(m.parent) for m in sorted(out.glob('pairs-*/manifest.json'), key=lambda m: (len(m.parent.name), m.parent.name))]
     if not batches: return print(_ask(ask_more(folder, bank, word, out/'pairs-1', 'random', pairs, seed=seed)))
     other = [b for b in batches if b.attribute != word]
@@ -248,9 +248,9 @@ def _learn(folder, word, out, pairs, more, how, p, seed, device):
     right, n = round(pair_accuracy(diff, said.target[asked])*len(asked)), len(asked)
     low, high = interval(right, n)
     print(f"learnt from {len(said)} answers; of {n} pairs that were held out, {right} are in the order that was given: {right/n:.0%} ({low:.0%} to {high:.0%})")
-    model = save_model(ranker, out/_slug(word), word_card(folder, bank, word, said, sum(len(b.asked) for b in batches), right, n, p, seed))
+    model = save_model(ranker, out/file_stem(word), word_card(folder, bank, word, said, sum(len(b.asked) for b in batches), right, n, p, seed))
     print(f'model: {model}')
-    _rank(model, folder, out, False, 0)
+    sort_folder(model, folder, out)
     if more: print(_ask(ask_more(folder, bank, word, out/f'pairs-{len(batches) + 1}', how, more, (images, said), ranker, p, seed, device), more))
 
 @call_parse
@@ -261,13 +261,13 @@ def attic_learn(
     pairs:int=100,      # pairs to compare at first
     more:int=0,         # further pairs to write when all are answered
     how:str='random',   # how further pairs are found: by chance ('random'), those that the ranker is least sure of ('unsure'), or drawn against it ('ATTIC+')
-    profile:str='',     # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'quick'
+    profile:str='',     # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'standard'
     steps:int=STEPS,    # optimiser steps of a ranker
     seed:int=0,         # of everything random
     device:str='auto',  # 'auto', 'cpu', 'cuda'
 ):
     "Learn to sort a folder of images by a word: writes pairs to compare, and when they are answered, trains, sorts and says how good it is"
     if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')
-    try: _learn(folder, word, out, pairs, more, how, replace(get_profile(profile or None), steps=steps), seed, pick_device(device))
+    try: _learn(folder, word, out, pairs, more, how, replace(get_profile(profile or default_profile('standard')), steps=steps), seed, pick_device(device))
     except Waiting as w: print(w)
     except (ValueError, OSError) as e: sys.exit(f"attic_learn: {' '.join(str(e).split())}")

@@ -14,7 +14,7 @@ import httpx2, numpy as np, torch
 
 from attic.batches import write_batch
 from attic.labelling import export_answers
-from machine import about, save
+from machine import about, memory, save
 
 SERVER = "from attic.labelling import attic_label; attic_label({!r}, port=0, no_browser=True, votes={})"
 
@@ -91,4 +91,4 @@ if __name__ == '__main__':
     args = parser.parse_args()
     result = dict(benchmark='labelling', annotators=args.annotators, pairs=args.pairs, pause=args.pause, **load(args.annotators, args.pairs, args.pause))
     if args.dry: print(json.dumps(result, indent=1))
-    else: save('labelling', result | about())
+    else: save('labelling', result | about() | dict(memory_mb=memory()))

@@ -28,7 +28,7 @@ def ranker_step():
 
 def generator_step():
     "A training step of the generator on 64 images, as a function"
-    p = get_profile('quick')
+    p = get_profile('standard')
     model, x, y = Generator(8, p.gen_width, p.z_dim).to(memory_format=torch.channels_last), torch.rand(64, 3, 64, 64).contiguous(memory_format=torch.channels_last), torch.randn(64, 8)
     def loss(m):
         with mixed_precision('cpu'): out = m((x, y))
@@ -51,7 +51,7 @@ def milliseconds(make, precision, compiled=False, steps=8):
 
 def accuracies(seed=0):
     "Validation accuracy of a ranker in both precisions, for every attribute"
-    profile, out = get_profile('quick'), {}
+    profile, out = get_profile('standard'), {}
     for name in ('faces', 'shoes'):
         domain = get_domain(name, profile)
         for attr in domain.attrs:
@@ -64,7 +64,7 @@ def accuracies(seed=0):
 
 def generators():
     "Lower bound, obedience and variety of both worlds' generators in both precisions"
-    profile, out = get_profile('quick'), []
+    profile, out = get_profile('standard'), []
     for name in ('faces', 'shoes'):
         d = get_domain(name, profile)
         eye, fit = SimulatedCrowd(d, profile).eye, lambda: fit_generator(lambda: d.part('generator'), len(d.attrs), d.keys['generator'], profile)

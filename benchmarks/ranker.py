@@ -3,10 +3,12 @@
 Both train the same network on the same 500 pairs with the same optimiser. The plain loop reads image files in a `Dataset`, feeds them with
 a `DataLoader`, crops with `affine_grid` and `grid_sample`, and sends each side of a pair through the network by itself, on all threads.
 attic is what `fit_ranker` runs. A sweep has many rankers, so the time for two is counted: one after the other on all cores for the plain
-loop, side by side on one core each for attic. Everything is timed in one run, alternately, and the best of the rounds counts.
+loop, side by side on one core each for attic. Everything is timed in one run, alternately, and the best of the rounds counts. Then each
+scores the test images, on all threads: the plain loop from files, attic from its bank. Memory is the most that the processes of each side had.
 """
-import argparse, json, os, subprocess, sys, tempfile, time
+import argparse, os, tempfile, time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch, torch.nn as nn
 import torch.nn.functional as F
@@ -19,7 +21,7 @@ from attic import ranker as R
 from attic.core import get_profile
 from attic.datasets import domain_pairs, get_domain
 from attic.pairs import to_float
-from machine import about, peak, save
+from machine import about, by_precision, finish, peak, ratios, save, start, tell, wait
 
 ATTR = 'mouth_open'
 
@@ -40,6 +42,12 @@ class PairFiles(Dataset):
     def __init__(self, folder, pairs): self.folder, self.pairs, self.read = folder, pairs, v2.Compose([v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize([.5]*3, [.5]*3)])
     def __len__(self): return len(self.pairs)
     def __getitem__(self, i): return *(self.read(Image.open(self.folder/f'{k}.png').convert('RGB')) for k in (self.pairs.a[i].item(), self.pairs.b[i].item())), self.pairs.target[i]
+
+
+class ImageFiles(PairFiles):
+    "Image files"
+    def __init__(self, folder, n): super().__init__(folder, range(n))
+    def __getitem__(self, i): return self.read(Image.open(self.folder/f'{i}.png').convert('RGB'))
 
 
 def train_plain(folder, pairs, profile, seed=0):
@@ -65,29 +73,30 @@ def train_ours(domain, pairs, profile, seed=0):
     return R.fit_ranker(domain.part('train'), pairs, valid, profile, seed)
 
 
-def child(seed, profile):
-    "One ranker on one thread; the clock starts when everything is loaded"
-    torch.set_num_threads(1)
+def write_files(images, folder):
+    "One PNG for each image"
+    Path(folder).mkdir()
+    for i, im in enumerate(images): Image.fromarray(im.permute(1, 2, 0).numpy()).save(Path(folder)/f'{i}.png')
+    return Path(folder)
+
+
+def child(side, seed, profile):
+    "Train in a process of its own: the plain loop as many rankers as there are cores, attic one"
     domain = get_domain('faces', profile)
-    pairs = domain_pairs(domain, ATTR, 'train')
-    domain.part('valid')
-    print('ready', flush=True); sys.stdin.readline()
-    start = time.perf_counter()
-    model = train_ours(domain, pairs, profile, seed)
-    print('\n' + json.dumps(dict(seconds=time.perf_counter() - start, accuracy=R.accuracy(model, domain.part('test'), domain_pairs(domain, ATTR, 'test')))), flush=True)
-
-
-def side_by_side(args, n):
-    "n rankers at once, each in a process of its own"
-    with tempfile.TemporaryDirectory() as cache:
-        jobs = [subprocess.Popen([sys.executable, __file__, '--child', str(i), '--profile', args.profile], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                                 env=os.environ | dict(ATTIC_CACHE=f'{cache}/{i}', OMP_NUM_THREADS='1')) for i in range(n)]
-        for j in jobs:
-            while j.stdout.readline().strip() != 'ready': pass
-        start = time.perf_counter()
-        for j in jobs: j.stdin.write('go\n'); j.stdin.flush()
-        out = [json.loads(j.communicate()[0].strip().splitlines()[-1]) for j in jobs]
-        return max(o['seconds'] for o in out), out
+    pairs, test = domain_pairs(domain, ATTR, 'train'), (domain.part('test'), domain_pairs(domain, ATTR, 'test'))
+    with tempfile.TemporaryDirectory() as here, patch.dict(os.environ, ATTIC_CACHE=here):
+        plain = side == 'plain'
+        files, tests = (write_files(domain.part(p).images, f'{here}/{p}') for p in ('train', 'test')) if plain else (None, None)
+        domain.part('train'), domain.part('valid'); wait()
+        begin = time.perf_counter()
+        models = [train_plain(files, pairs, profile, s) for s in range(os.cpu_count())] if plain else [train_ours(domain, pairs, profile, seed)]
+        seconds = time.perf_counter() - begin
+        torch.set_num_threads(os.cpu_count())
+        begin = time.perf_counter()
+        if plain:
+            with torch.no_grad(): [models[0](x) for x in DataLoader(ImageFiles(tests, len(test[0])), batch_size=256)]
+        else: R.score(models[0], test[0].images)
+        tell(seconds=seconds, scored=len(test[0]) / (time.perf_counter() - begin), accuracy=sum(R.accuracy(m, *test) for m in models) / len(models))
 
 
 def count_flops(profile, x, alone):
@@ -99,34 +108,21 @@ def count_flops(profile, x, alone):
 
 
 def main(args):
-    profile = get_profile(args.profile)
-    domain = get_domain('faces', profile)
-    pairs, test = domain_pairs(domain, ATTR, 'train'), (domain.part('test'), domain_pairs(domain, ATTR, 'test'))
-    cores, plain, ours = os.cpu_count(), [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for i, im in enumerate(domain.part('train').images): Image.fromarray(im.permute(1, 2, 0).numpy()).save(Path(folder)/f'{i}.png')
-        for r in range(args.rounds):
-            torch.set_num_threads(cores)
-            start = time.perf_counter()
-            models = [train_plain(Path(folder), pairs, profile, s) for s in range(cores)]
-            plain.append((time.perf_counter() - start, sum(R.accuracy(m, *test) for m in models) / cores))
-            seconds, out = side_by_side(args, cores)
-            ours.append((seconds, sum(o['accuracy'] for o in out) / cores))
-            print(f'round {r}: plain {plain[-1][0]:.1f} s, attic {ours[-1][0]:.1f} s', flush=True)
-    trained = cores * profile.steps * profile.batch
-    torch.set_num_threads(1)
-    x = to_float(test[0].images[:64])
+    profile, cores, rounds = get_profile(args.profile), os.cpu_count(), {'plain': [], 'attic': []}
+    for r in range(args.rounds):
+        for side, n, threads in (('plain', 1, cores), ('attic', cores, 1)):
+            out = finish([start('--profile', args.profile, '--side', side, '--child', i, threads=threads) for i in range(n)])
+            rounds[side].append(dict(seconds=max(o['seconds'] for o in out), scored=max(o['scored'] for o in out), accuracy=sum(o['accuracy'] for o in out) / n, memory_mb=sum(o['memory_mb'] for o in out)))
+            print(f'round {r}: {side}', rounds[side][-1], flush=True)
+    trained, x = cores * profile.steps * profile.batch, to_float(get_domain('faces', profile).part('test').images[:64])
     flops = (1 - R.ROUND_ONE) * count_flops(profile, x, False) + R.ROUND_ONE * count_flops(profile, x, True)
-    best_plain, best = min(plain), min(ours)
-    start = time.perf_counter(); R.score(models[0], test[0].images); scored = len(test[0].images) / (time.perf_counter() - start)
-    share = flops * 2 * trained / best[0] / (cores * peak())
-    save('ranker', dict(about=about(), profile=args.profile, rankers=cores, steps=profile.steps, pairs_per_step=profile.batch, rounds=args.rounds,
-        plain=dict(pairs_per_s=trained/best_plain[0], accuracy=best_plain[1]), attic=dict(pairs_per_s=trained/best[0], accuracy=best[1]), ratio=best_plain[0]/best[0],
-        scored_images_per_s=scored, share_of_peak=share))
+    sides = {side: dict(pairs_per_s=trained/min(v['seconds'] for v in out), scored_images_per_s=max(v['scored'] for v in out), accuracy=out[0]['accuracy'], memory_mb=max(v['memory_mb'] for v in out)) for side, out in rounds.items()}
+    save(by_precision('ranker'), dict(about=about(), profile=args.profile, rankers=cores, steps=profile.steps, pairs_per_step=profile.batch, rounds=args.rounds, **sides, **ratios(sides, 'plain', ('pairs_per_s', 'scored_images_per_s', 'memory_mb')),
+        share_of_peak=flops * 2 * sides['attic']['pairs_per_s'] / (cores * peak())))
 
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--profile', default='quick'); p.add_argument('--rounds', type=int, default=2); p.add_argument('--child', type=int)
+    p.add_argument('--profile', default='standard'); p.add_argument('--rounds', type=int, default=3); p.add_argument('--child', type=int); p.add_argument('--side')
     args = p.parse_args()
-    child(args.child, get_profile(args.profile)) if args.child is not None else main(args)
+    main(args) if args.child is None else child(args.side, args.child, get_profile(args.profile))
