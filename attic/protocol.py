@@ -32,7 +32,7 @@ _PEOPLE = 'workers:label_pairs' # decides rows of people as well
 def _code(method): return code_version(*_CODE, *METHODS[method].code)
 
 def row_key(
-    ex:Experiment, # domain, attribute, profile, seed, device, prior
+    ex:Experiment, # domain, attribute, profile, seed, device, prior, budget
     method:str,    # one of `METHODS`
     scenario:str,  # one of `SCENARIOS`
 ) -> str:          # 16 hexadecimal digits
@@ -45,7 +45,7 @@ def row_key(
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
 
 def run(
-    ex:Experiment, # domain, attribute, profile, seed, device, prior
+    ex:Experiment, # domain, attribute, profile, seed, device, prior, budget
     method:str,    # one of `METHODS`
     scenario:str,  # one of `SCENARIOS`
     out,           # folder of results; the row is `out/rows/KEY.json`

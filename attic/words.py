@@ -157,7 +157,7 @@ def drawn_pairs(
     about = (lambda: looks(bank)), LOOKS, key, profile
     gen = fit_flow(fit_generator(*about, device=device), about[0], key, profile, device)
     judge = fit_judge(fit_regressor(*about, device=device), *labelled, seed)
-    return create_pairs(gen, ranker, labelled, labelled, Answerable(0, judge, gen), n, profile, seed, device)
+    return create_pairs(gen, ranker, labelled, labelled, Answerable(0, judge, gen, band=(0.6, 1.2), alike=0), n, profile, seed, device)
 
 # %% ../nbs/15_words.ipynb #wo028
 HOW = ('random', 'unsure', 'ATTIC+')

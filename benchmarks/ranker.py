@@ -4,7 +4,7 @@ Both train the same network on the same 500 pairs with the same optimiser. The p
 a `DataLoader`, crops with `affine_grid` and `grid_sample`, and sends each side of a pair through the network by itself, on all threads.
 attic is what `fit_ranker` runs. A sweep has many rankers, so the time for two is counted: one after the other on all cores for the plain
 loop, side by side on one core each for attic. Everything is timed in one run, alternately, and the best of the rounds counts. Then each
-scores the test images, on all threads: the plain loop from files, attic from its bank. Memory is the most that the processes of each side had.
+scores the test images: the plain loop from files, on all threads, attic from its bank, side by side. Memory is the most that the processes of each side had.
 """
 import argparse, os, tempfile, time
 from pathlib import Path
@@ -91,7 +91,6 @@ def child(side, seed, profile):
         begin = time.perf_counter()
         models = [train_plain(files, pairs, profile, s) for s in range(os.cpu_count())] if plain else [train_ours(domain, pairs, profile, seed)]
         seconds = time.perf_counter() - begin
-        torch.set_num_threads(os.cpu_count())
         begin = time.perf_counter()
         if plain:
             with torch.no_grad(): [models[0](x) for x in DataLoader(ImageFiles(tests, len(test[0])), batch_size=256)]
@@ -112,7 +111,7 @@ def main(args):
     for r in range(args.rounds):
         for side, n, threads in (('plain', 1, cores), ('attic', cores, 1)):
             out = finish([start('--profile', args.profile, '--side', side, '--child', i, threads=threads) for i in range(n)])
-            rounds[side].append(dict(seconds=max(o['seconds'] for o in out), scored=max(o['scored'] for o in out), accuracy=sum(o['accuracy'] for o in out) / n, memory_mb=sum(o['memory_mb'] for o in out)))
+            rounds[side].append(dict(seconds=max(o['seconds'] for o in out), scored=sum(o['scored'] for o in out), accuracy=sum(o['accuracy'] for o in out) / n, memory_mb=sum(o['memory_mb'] for o in out)))
             print(f'round {r}: {side}', rounds[side][-1], flush=True)
     trained, x = cores * profile.steps * profile.batch, to_float(get_domain('faces', profile).part('test').images[:64])
     flops = (1 - R.ROUND_ONE) * count_flops(profile, x, False) + R.ROUND_ONE * count_flops(profile, x, True)
