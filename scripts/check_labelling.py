@@ -4,7 +4,8 @@ Starts the server on a batch of rendered faces, and goes through the page in hea
 keyboard, without JavaScript, on a phone, in the dark, with the page reloaded and the server killed in between. Exits with 1 when something
 does not work. `--pictures FOLDER` also keeps pictures: the page, in the dark, on a phone, the end, the overview. `--figure FILE` only takes the paper's Fig. 10.
 
-Needs `pip install playwright` and a Chromium: `$CHROMIUM`, or one that is on the path. Without one it says so, and exits with 0.
+Needs `pip install playwright` and a Chromium: `$CHROMIUM`, or one that is on the path. Without one it says that it skipped, and exits with 0.
+`.ci/run` runs it.
 """
 import argparse
 import io
@@ -207,11 +208,17 @@ def overview(browser, folder, pictures):
         keep(page, pictures, 'labelling_overview.png')
 
 
+def skipped(why, remedy):
+    "Say that nothing was tried; returns the exit status"
+    print(f'SKIPPED: the labelling page was NOT tried in a browser, since {why}. To try it: {remedy}')
+    return 0
+
+
 def main(args):
     "All of it; returns the exit status."
     try: from playwright.sync_api import sync_playwright
-    except ImportError: return print('skipped: pip install playwright') or 0
-    if not browser_path(): return print('skipped: no Chromium on the path; set $CHROMIUM') or 0
+    except ImportError: return skipped('Playwright is not installed', "pip install -e '.[dev]'")
+    if not browser_path(): return skipped('there is no Chromium on the path', 'install one, or set $CHROMIUM to its program')
     check = Check()
     with tempfile.TemporaryDirectory() as d, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=browser_path(), args=['--no-sandbox'] if hasattr(os, 'geteuid') and os.geteuid() == 0 else [])
