@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SOURCES', 'REMEDY', 'MAX_FILE', 'STORE', 'AnswerError', 'Answers', 'from_mturk', 'from_mturk_api',
-           'from_label_studio', 'from_page', 'read_answers', 'short_of_votes', 'merge_answers', 'answers_csv',
-           'load_answers', 'store_answers']
+           'from_label_studio', 'from_page', 'answer_files', 'read_answers', 'short_of_votes', 'merge_answers',
+           'answers_csv', 'load_answers', 'store_answers']
 
 # %% ../nbs/09_answers.ipynb #74d2d4b6
 import csv, io, json, math, re
@@ -330,11 +330,13 @@ def _read_file(path, batch, known, confidence, report):
             except _Bad as e: note(row, str(e))
     except _Bad as e: note(0, str(e))
 
-def _files(path):
-    "The files to read: one, or those of a folder that hold answers"
+def answer_files(
+    path, # a file, or a folder
+) -> list: # the file itself, or the folder's `.csv`, `.json` and `.xml` files, hidden ones left aside
+    "The files to read; whatever else lies in a folder is passed over"
     path = Path(path).expanduser()
     if not path.is_dir(): return [path]
-    return sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.json', '.xml') and p.is_file() and p.name not in ('manifest.json', STORE) and p.resolve().is_relative_to(path.resolve()))
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.json', '.xml') and p.is_file() and p.name not in ('manifest.json', STORE) and not p.name.startswith('.') and p.resolve().is_relative_to(path.resolve()))
 
 STORE = 'answers.csv' # in a batch's folder: all answers to it so far
 
@@ -347,7 +349,7 @@ def read_answers(
     "Read people's answers; raise `AnswerError`, with all that is wrong, when none can be used"
     if confidence not in (None, 1, 2, 3): raise ValueError(f"confidence must be 1 (very), 2 (somewhat) or 3 (not), not {confidence!r}")
     report, rows, keys, seen, known = [], [], {}, set(), set(batch.pairs.pair)
-    for file in _files(path):
+    for file in answer_files(path):
         for row, answer, note in _read_file(file, batch, known, confidence, report):
             if _same(answer, keys.get(answer['key'])): continue
             if answer['key'] in keys or (answer['worker'], answer['pair']) in seen: note(row, f"two answers by one worker: {answer['pair']}"); continue

@@ -12,7 +12,7 @@ from pathlib import Path
 from .core import digest
 import pandas as pd, torch
 
-from .answers import load_answers, merge_answers, read_answers
+from .answers import AnswerError, answer_files, load_answers, merge_answers, read_answers
 from .batches import Batch, read_batch, write_batch
 from .labelling import export_answers
 from .methods import METHODS, Experiment
@@ -24,10 +24,21 @@ from .workers import label_pairs
 def batch_answers(
     batch:Batch, # what was asked
 ) -> pd.DataFrame: # one row an answer, with `answers.COLUMNS`
-    "All answers to a batch: from the labelling page, from files in its folder `answers`, and stored ones; raise `AnswerError` for files of which nothing can be used"
+    "All answers to a batch: from the labelling page, from files in its folder `answers`, and stored ones; prints what is left out of the files"
     folder = batch.path/'answers'
     told = merge_answers(load_answers(batch), export_answers(batch))
-    return merge_answers(told, read_answers(folder, batch).answers) if folder.is_dir() and any(folder.iterdir()) else told
+    if not folder.is_dir() or not answer_files(folder): return told
+    try: found = read_answers(folder, batch, votes=0)
+    except AnswerError as e: return _say_once(str(e)) or told
+    if len(found.report): _say_once(f'{folder}: {found.summary}')
+    return merge_answers(told, found.answers)
+
+_said = set()
+
+def _say_once(text):
+    "Print what was not printed before"
+    if text not in _said: print(text, flush=True)
+    _said.add(text)
 
 # %% ../nbs/12_loop.ipynb #12_lo008
 class Waiting(Exception):
