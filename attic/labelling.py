@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['HOLD', 'SPARE', 'PLACES', 'SURE', 'RATIONALE', 'MAX_RATIONALE', 'STYLE', 'SCRIPT', 'HELP', 'DOORS', 'SAID', 'side_of',
            'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_form', 'Guard', 'Budget',
-           'Options', 'Desk', 'batch_numbers', 'labelling_app', 'attic_label']
+           'Options', 'Desk', 'batch_numbers', 'labelling_app', 'attic_label', 'find_batch']
 
 # %% ../nbs/10_labelling.ipynb #b7fd0aff
 import hmac, math, re, secrets, socket, sqlite3, sys, threading, time, unicodedata, webbrowser
@@ -800,7 +800,7 @@ def _links(desk, base):
 # %% ../nbs/10_labelling.ipynb #ef6f0580
 @call_parse
 def attic_label(
-    batch:str,                # the batch folder, or a folder with one batch in it
+    batch:str,                # the batch's folder, or one with batches in it: then the newest that lacks answers
     host:str='127.0.0.1',     # where to listen; 0.0.0.0 lets others in
     port:int=8000,            # 0 is any that is free
     names:str='',             # further names under which the page is reached, with commas
@@ -818,14 +818,23 @@ def attic_label(
     except KeyboardInterrupt: pass # how uvicorn ends after Ctrl+C
     print('stopped; everything that was sent is stored')
 
-def _find(folder):
-    "A batch folder, or the only one below a folder, such as a run's"
-    below = sorted(Path(folder).expanduser().glob('*/manifest.json'))
-    return below[0].parent if len(below) == 1 else folder
+def find_batch(
+    folder,      # a batch's folder, or one with batches in it, such as a run's
+    votes:int=5, # answers that a pair should have
+) -> Path:       # where the batch is; `folder` itself where there is none
+    "The batch that is meant: the one that is named, or of several the newest that lacks answers, and says which"
+    folder = Path(folder).expanduser()
+    if (folder/'manifest.json').exists(): return folder
+    below = sorted(folder.glob('*/manifest.json'), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True)
+    if len(below) < 2: return below[0].parent if below else folder
+    from attic.loop import lacking # answers lie in result files as well; that page needs this one
+    found = next((p.parent for p in below if len(lacking(read_batch(p.parent), votes))), below[0].parent)
+    print(f"{len(below)} batches in {folder}; the newest that lacks answers is {found.name}", flush=True)
+    return found
 
 def _serve(folder, host, port, names, options, no_browser, new_keys):
     "Serve until stopped"
-    batch = read_batch(_find(folder))
+    batch = read_batch(find_batch(folder, options.votes))
     if new_keys: AnswerStore(batch).new_keys()
     own = [*names, *_own_names(host)]
     app, sock = labelling_app(batch, options, ('127.0.0.1', 'localhost', *own)), _listen(host, port)
