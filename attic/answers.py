@@ -125,20 +125,45 @@ def _row(said, batch, known, source, confidence):
 
 # %% ../nbs/09_answers.ipynb #e78a4d45
 MAX_FILE = 50_000_000 # bytes
-csv.field_size_limit(1_000_000)
+csv.field_size_limit(MAX_FILE) # a long cell is no reason to go on in the middle of it
 
 def _records(text, note):
     "The rows of a CSV as (line, {column: cell}); what is broken goes to `note`"
-    reader, header = csv.reader(io.StringIO(text, newline=''), strict=True), None
-    while True:
-        line = reader.line_num + 1
+    header = None
+    for line, inner, cells, wrong in _spans(text, lambda: header):
+        if wrong: note(line, wrong)
+        elif header is None: header = [c.strip() for c in cells]
+        else:
+            for n, other in enumerate(inner, line + 1):
+                if _count(other) == len(header): note(n, f'broken quotes: read as part of row {line}')
+            yield line, dict(zip(header, cells))
+
+def _spans(text, header, again=20):
+    "The records of a CSV as (line, lines after its first, cells, what is wrong); after a broken one it starts at the next line, until `again` times the text was read in vain"
+    file, line, spare = io.StringIO(text, newline=''), 1, again * len(text)
+    while (start := file.tell()) < len(text):
+        reader, cells, wrong = csv.reader(iter(file.readline, ''), strict=True), [], ''
         try: cells = next(reader)
-        except StopIteration: return
-        except csv.Error as e: note(line, f'broken quotes: {e}'); continue
-        if not any(cells): continue
-        if header is None: header = [c.strip() for c in cells]
-        elif len(cells) != len(header): note(line, f'wrong number of cells: {len(cells)}, not {len(header)}')
-        else: yield line, dict(zip(header, cells))
+        except csv.Error as e: wrong = f'broken quotes: {e}'
+        raw, lines = text[start:file.tell()], reader.line_num
+        if not wrong and lines > 1 and not _whole(raw, cells): wrong = 'broken quotes: a quote is not closed'
+        if not wrong and any(cells) and header() and len(cells) != len(header()): wrong = f'wrong number of cells: {len(cells)}, not {len(header())}'
+        if wrong and lines > 1:
+            spare -= len(raw)
+            if spare < 0: wrong += f'; lines {line} to {line + lines - 1} are left out'
+            else: file.seek(start); file.readline(); lines = 1
+        if wrong or any(cells): yield line, io.StringIO(raw, newline='').readlines()[1:] if lines > 1 else [], cells, wrong
+        line += lines
+
+def _whole(raw, cells):
+    "Whether a record has the quotes that a program puts: around each cell with a line break, a comma or a quote, and inside doubled"
+    spare = raw.count('"') - sum(2*c.count('"') + 2*any(x in c for x in ',"\r\n') for c in cells)
+    return spare >= 0 and spare % 2 == 0
+
+def _count(line):
+    "The number of cells in a line by itself"
+    try: return len(next(csv.reader([line]), []))
+    except csv.Error: return 0
 
 # %% ../nbs/09_answers.ipynb #c5026e24
 _FIELD = re.compile(r'(batch|pair|side|choice|confidence|rationale)(?:_(\d{1,3}))?(?:\.([\w -]+))?')
