@@ -791,10 +791,14 @@ def _own_names(host):
         except OSError: lan = []
     return [host] if host not in ('0.0.0.0', '') else [*lan, socket.gethostname()]
 
+def _line(text):
+    "Text as one line of a terminal, which takes some characters for commands"
+    return ' '.join(''.join(' ' if unicodedata.category(c) == 'Cc' else c for c in text).split())
+
 def _links(desk, base):
     "What to tell the person who serves"
     key = f"{base}/?key={desk.keys['access']}"
-    return [f"batch {desk.batch.id}: {len(desk.batch.pairs)} pairs, {desk.batch.question}", f"  label      {key}", f"  a link for somebody  {key}&worker=NAME",
+    return [f"batch {desk.batch.id}: {len(desk.batch.pairs)} pairs, {_line(desk.batch.question)}", f"  label      {key}", f"  a link for somebody  {key}&worker=NAME",
             f"  Prolific   {key}&PROLIFIC_PID={{{{%PROLIFIC_PID%}}}}", f"  overview   {base}/admin?key={desk.keys['admin']}", f"answers go to {desk.store.path}; stop with Ctrl+C"]
 
 # %% ../nbs/10_labelling.ipynb #ef6f0580
@@ -814,7 +818,7 @@ def attic_label(
 ):
     "Serve a page on which people compare the images of a batch"
     try: _serve(batch, host, port, [n.strip() for n in names.split(',') if n.strip()], Options(per_page, rationale, limit, votes, code), no_browser, new_keys)
-    except (ValueError, OSError) as e: sys.exit(f"attic_label: {' '.join(str(e).split())}")
+    except (ValueError, OSError) as e: sys.exit(f"attic_label: {_line(str(e))}")
     except KeyboardInterrupt: pass # how uvicorn ends after Ctrl+C
     print('stopped; everything that was sent is stored')
 
@@ -829,7 +833,7 @@ def find_batch(
     if len(below) < 2: return below[0].parent if below else folder
     from attic.loop import lacking # answers lie in result files as well; that page needs this one
     found = next((p.parent for p in below if len(lacking(read_batch(p.parent), votes))), below[0].parent)
-    print(f"{len(below)} batches in {folder}; the newest that lacks answers is {found.name}", flush=True)
+    print(_line(f"{len(below)} batches in {folder}; the newest that lacks answers is {found.name}"), flush=True)
     return found
 
 def _serve(folder, host, port, names, options, no_browser, new_keys):
