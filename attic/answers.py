@@ -288,7 +288,7 @@ def _results(results):
     for r in results:
         v = r.get('value') if isinstance(r, dict) else None
         if not isinstance(v, dict): continue
-        if r.get('type') == 'pairwise': choices.append(v.get('selected'))
+        if r.get('type') == 'pairwise': choices.append(v.get('selected') or '')
         if r.get('type') == 'textarea': said['rationale'] = '\n'.join(map(str, _listed(v.get('text') or '')))
         for word in _listed(v.get('choices') or []):
             if str(word).lower() in _CONFIDENCE: said['confidence'] = word
@@ -338,6 +338,7 @@ def _open(path, note):
         if path.stat().st_size > MAX_FILE: return note(0, f'too large: more than {MAX_FILE:,} bytes')
         raw = path.read_bytes()
     except OSError as e: return note(0, f'cannot be read: {e.strerror}')
+    if raw[:16] == b'SQLite format 3\0': return note(0, "unknown format: the labelling page's database; export_answers of attic.labelling reads it, given its batch")
     if raw[:2] in (b'\xff\xfe', b'\xfe\xff'): return note(0, 'wrong encoding: UTF-16')
     return raw.removeprefix(b'\xef\xbb\xbf').decode('utf-8', 'surrogateescape')
 
