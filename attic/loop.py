@@ -57,8 +57,8 @@ class Waiting(Exception):
         votes:int,   # answers that each needs
     ):
         self.batch, self.short, self.votes = batch, short, votes
-        super().__init__(f"{short} of {len(batch.asked)} pairs wait for {votes} answer{'s'*(votes > 1)} each. Label them with `attic_label {batch.path} --votes {votes}`, "
-                         f"or have `attic_batch {batch.path} --existing` write it for other platforms and put their result files into {batch.path/'answers'}; then run the same command again")
+        super().__init__(f"{short} of {len(batch.asked)} pairs wait for {votes} answer{'s'*(votes > 1)} each. Label them with `attic_label {batch.path} --votes {votes}`. "
+                         f"For other platforms, `attic_batch {batch.path} --existing` writes their files; put what comes back into the folder `answers` there. Then run the same command again")
 
 # %% ../nbs/12_loop.ipynb #12_lo010
 def question(
