@@ -136,11 +136,12 @@ def write_platforms(
     rationale:bool=True,  # whether people must explain their choices
     seed:int=0,           # of the order within pairs
 ) -> list:                # the files
-    "Write the template and its input to `mturk/`, the Label Studio project to `label-studio/`"
+    "Write the template and its input to `mturk/`, the Label Studio project to `label-studio/`; raise `BatchError` where one of these is a link out of the batch"
     files = {'label-studio/config.xml': label_studio_config(batch, rationale), 'label-studio/tasks.json': json.dumps(label_studio_tasks(batch, base_url, seed), indent=1)}
     files['mturk/template.html'] = mturk_template(batch, min(per_hit, len(batch)), rationale)
     if base_url: files['mturk/input.csv'] = _csv(mturk_input(batch, base_url, min(per_hit, len(batch)), seed))
     for name, text in files.items():
+        if not (batch.path/name).resolve().is_relative_to(batch.path.resolve()): raise BatchError(f"{batch.path/name} leads out of the batch, and is not written. Remove the link")
         with atomic(batch.path/name) as tmp: tmp.write_text(text, encoding='utf-8', newline='')
     return [batch.path/name for name in files]
 
