@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLUMNS', 'SOURCES', 'REMEDY', 'MAX_FILE', 'STORE', 'AnswerError', 'Answers', 'from_mturk', 'from_mturk_api',
-           'from_label_studio', 'from_page', 'read_answers', 'short_of_votes', 'merge_answers', 'answers_csv',
-           'load_answers', 'store_answers']
+           'from_label_studio', 'from_page', 'answer_files', 'read_answers', 'short_of_votes', 'merge_answers',
+           'answers_csv', 'load_answers', 'store_answers']
 
 # %% ../nbs/09_answers.ipynb #74d2d4b6
 import csv, io, json, math, re
@@ -125,20 +125,45 @@ def _row(said, batch, known, source, confidence):
 
 # %% ../nbs/09_answers.ipynb #e78a4d45
 MAX_FILE = 50_000_000 # bytes
-csv.field_size_limit(1_000_000)
+csv.field_size_limit(MAX_FILE) # a long cell is no reason to go on in the middle of it
 
 def _records(text, note):
     "The rows of a CSV as (line, {column: cell}); what is broken goes to `note`"
-    reader, header = csv.reader(io.StringIO(text, newline=''), strict=True), None
-    while True:
-        line = reader.line_num + 1
+    header = None
+    for line, inner, cells, wrong in _spans(text, lambda: header):
+        if wrong: note(line, wrong)
+        elif header is None: header = [c.strip() for c in cells]
+        else:
+            for n, other in enumerate(inner, line + 1):
+                if _count(other) == len(header): note(n, f'broken quotes: read as part of row {line}')
+            yield line, dict(zip(header, cells))
+
+def _spans(text, header, again=20):
+    "The records of a CSV as (line, lines after its first, cells, what is wrong); after a broken one it starts at the next line, until `again` times the text was read in vain"
+    file, line, spare = io.StringIO(text, newline=''), 1, again * len(text)
+    while (start := file.tell()) < len(text):
+        reader, cells, wrong = csv.reader(iter(file.readline, ''), strict=True), [], ''
         try: cells = next(reader)
-        except StopIteration: return
-        except csv.Error as e: note(line, f'broken quotes: {e}'); continue
-        if not any(cells): continue
-        if header is None: header = [c.strip() for c in cells]
-        elif len(cells) != len(header): note(line, f'wrong number of cells: {len(cells)}, not {len(header)}')
-        else: yield line, dict(zip(header, cells))
+        except csv.Error as e: wrong = f'broken quotes: {e}'
+        raw, lines = text[start:file.tell()], reader.line_num
+        if not wrong and lines > 1 and not _whole(raw, cells): wrong = 'broken quotes: a quote is not closed'
+        if not wrong and any(cells) and header() and len(cells) != len(header()): wrong = f'wrong number of cells: {len(cells)}, not {len(header())}'
+        if wrong and lines > 1:
+            spare -= len(raw)
+            if spare < 0: wrong += f'; lines {line} to {line + lines - 1} are left out'
+            else: file.seek(start); file.readline(); lines = 1
+        if wrong or any(cells): yield line, io.StringIO(raw, newline='').readlines()[1:] if lines > 1 else [], cells, wrong
+        line += lines
+
+def _whole(raw, cells):
+    "Whether a record has the quotes that a program puts: around each cell with a line break, a comma or a quote, and inside doubled"
+    spare = raw.count('"') - sum(2*c.count('"') + 2*any(x in c for x in ',"\r\n') for c in cells)
+    return spare >= 0 and spare % 2 == 0
+
+def _count(line):
+    "The number of cells in a line by itself"
+    try: return len(next(csv.reader([line]), []))
+    except csv.Error: return 0
 
 # %% ../nbs/09_answers.ipynb #c5026e24
 _FIELD = re.compile(r'(batch|pair|side|choice|confidence|rationale)(?:_(\d{1,3}))?(?:\.([\w -]+))?')
@@ -263,7 +288,7 @@ def _results(results):
     for r in results:
         v = r.get('value') if isinstance(r, dict) else None
         if not isinstance(v, dict): continue
-        if r.get('type') == 'pairwise': choices.append(v.get('selected'))
+        if r.get('type') == 'pairwise': choices.append(v.get('selected') or '')
         if r.get('type') == 'textarea': said['rationale'] = '\n'.join(map(str, _listed(v.get('text') or '')))
         for word in _listed(v.get('choices') or []):
             if str(word).lower() in _CONFIDENCE: said['confidence'] = word
@@ -313,6 +338,7 @@ def _open(path, note):
         if path.stat().st_size > MAX_FILE: return note(0, f'too large: more than {MAX_FILE:,} bytes')
         raw = path.read_bytes()
     except OSError as e: return note(0, f'cannot be read: {e.strerror}')
+    if raw[:16] == b'SQLite format 3\0': return note(0, "unknown format: the labelling page's database; export_answers of attic.labelling reads it, given its batch")
     if raw[:2] in (b'\xff\xfe', b'\xfe\xff'): return note(0, 'wrong encoding: UTF-16')
     return raw.removeprefix(b'\xef\xbb\xbf').decode('utf-8', 'surrogateescape')
 
@@ -330,11 +356,13 @@ def _read_file(path, batch, known, confidence, report):
             except _Bad as e: note(row, str(e))
     except _Bad as e: note(0, str(e))
 
-def _files(path):
-    "The files to read: one, or those of a folder that hold answers"
+def answer_files(
+    path, # a file, or a folder
+) -> list: # the file itself, or the folder's `.csv`, `.json` and `.xml` files, hidden ones left aside
+    "The files to read; whatever else lies in a folder is passed over"
     path = Path(path).expanduser()
     if not path.is_dir(): return [path]
-    return sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.json', '.xml') and p.is_file() and p.name not in ('manifest.json', STORE) and p.resolve().is_relative_to(path.resolve()))
+    return sorted(p for p in path.iterdir() if p.suffix.lower() in ('.csv', '.json', '.xml') and p.is_file() and p.name not in ('manifest.json', STORE) and not p.name.startswith('.') and p.resolve().is_relative_to(path.resolve()))
 
 STORE = 'answers.csv' # in a batch's folder: all answers to it so far
 
@@ -347,7 +375,7 @@ def read_answers(
     "Read people's answers; raise `AnswerError`, with all that is wrong, when none can be used"
     if confidence not in (None, 1, 2, 3): raise ValueError(f"confidence must be 1 (very), 2 (somewhat) or 3 (not), not {confidence!r}")
     report, rows, keys, seen, known = [], [], {}, set(), set(batch.pairs.pair)
-    for file in _files(path):
+    for file in answer_files(path):
         for row, answer, note in _read_file(file, batch, known, confidence, report):
             if _same(answer, keys.get(answer['key'])): continue
             if answer['key'] in keys or (answer['worker'], answer['pair']) in seen: note(row, f"two answers by one worker: {answer['pair']}"); continue

@@ -9,11 +9,12 @@ __all__ = ['ASKING', 'propose_pairs', 'gold_pairs', 'make_batch', 'attic_batch']
 import sys
 from .core import get_profile, one_of, pick_device
 import torch
-from fastcore.script import call_parse
+from fastcore.script import call_parse, store_true
 
 from .adversary import Created
-from .batches import Batch, write_batch
+from .batches import Batch, read_batch, write_batch
 from .datasets import get_domain
+from .labelling import find_batch
 from .loop import question as default_question
 from .methods import METHODS, Asked, Experiment
 from .platforms import write_platforms
@@ -76,14 +77,18 @@ def attic_batch(
     profile:str='',           # 'smoke', 'quick', 'standard', 'paper'; empty is 'quick'
     prior:str='flow',         # of the generator's z: 'flow' or 'normal'
     device:str='auto',        # 'auto', 'cpu', 'cuda'
-    base_url:str='',          # address under which the folder will be served, for the MTurk-style template
+    base_url:str='',          # address under which the folder will be served; the input of the MTurk-style template needs it
     per_hit:int=5,            # pairs on a page of that template
+    existing:store_true=False, # the batch is there, such as one that a run waits for (or of a run's folder, the newest): only write its platforms' files
 ):
-    "Write pairs for people to label: a batch folder, with a Label Studio project and an MTurk-style template below it"
+    "Write pairs for people to label: a batch folder, with a Label Studio project and an MTurk-style template below it (and its input, with `base_url`)"
     try:
-        p = get_profile(profile or None)
-        ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
-        batch = make_batch(out, ex, method, n, gold, repeats, question)
+        if existing: batch = read_batch(find_batch(out))
+        else:
+            p = get_profile(profile or None)
+            ex = Experiment(get_domain(domain, p, attr), attr, p, seed, pick_device(device), prior)
+            batch = make_batch(out, ex, method, n, gold, repeats, question)
         files = write_platforms(batch, base_url, per_hit, seed=seed)
     except (ValueError, OSError) as e: sys.exit(f"attic_batch: {' '.join(str(e).split())}")
     print(f"{batch.path}: {len(batch)} pairs, batch {batch.id}", *(f"  {f.relative_to(batch.path)}" for f in files), sep='\n', flush=True)
+    if not base_url: print(f"  no mturk/input.csv: it holds the images' addresses. Serve the folder, then: attic_batch {batch.path} --existing --base_url https://HOST/FOLDER", flush=True)

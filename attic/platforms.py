@@ -62,7 +62,8 @@ def mturk_template(
     per_hit:int=5,       # pairs on a page (Fig. 10: 5)
     rationale:bool=True, # whether people must explain their choices
 ) -> str:                # HTML with a placeholder for each column of `mturk_input`
-    "The form of Fig. 10 as a platform's template"
+    "The form of Fig. 10 as a platform's template; raise `BatchError` for a page without pairs"
+    if per_hit < 1: raise BatchError(f"{per_hit} pairs on a page: choose 1 or more")
     pairs = '\n'.join(_pair(batch, n, rationale) for n in range(1, per_hit + 1))
     return f'{_STYLE}\n<form id="mturk_form" name="mturk_form" method="post">\n{pairs}\n  <button type="submit">Submit</button>\n</form>\n'
 
@@ -130,15 +131,17 @@ def label_studio_tasks(
 # %% ../nbs/09_platforms.ipynb #f911ea62
 def write_platforms(
     batch:Batch,          # what is to be shown
-    base_url:str='',      # where the folder is (or will be) served; empty leaves the template out, which needs it
+    base_url:str='',      # where the folder is (or will be) served; empty leaves out the template's input, which names the images by their address
     per_hit:int=5,        # pairs on a page of the template; fewer when the batch has fewer
     rationale:bool=True,  # whether people must explain their choices
     seed:int=0,           # of the order within pairs
 ) -> list:                # the files
-    "Write the template and its input to `mturk/`, the Label Studio project to `label-studio/`"
+    "Write the template and its input to `mturk/`, the Label Studio project to `label-studio/`; raise `BatchError` where one of these is a link out of the batch"
     files = {'label-studio/config.xml': label_studio_config(batch, rationale), 'label-studio/tasks.json': json.dumps(label_studio_tasks(batch, base_url, seed), indent=1)}
-    if base_url: files |= {'mturk/template.html': mturk_template(batch, min(per_hit, len(batch)), rationale), 'mturk/input.csv': _csv(mturk_input(batch, base_url, min(per_hit, len(batch)), seed))}
+    files['mturk/template.html'] = mturk_template(batch, min(per_hit, len(batch)), rationale)
+    if base_url: files['mturk/input.csv'] = _csv(mturk_input(batch, base_url, min(per_hit, len(batch)), seed))
     for name, text in files.items():
+        if not (batch.path/name).resolve().is_relative_to(batch.path.resolve()): raise BatchError(f"{batch.path/name} leads out of the batch, and is not written. Remove the link")
         with atomic(batch.path/name) as tmp: tmp.write_text(text, encoding='utf-8', newline='')
     return [batch.path/name for name in files]
 

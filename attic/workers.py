@@ -28,16 +28,17 @@ def label_pairs(
     how:str='majority',   # one of `HOW`
     votes:int=5,          # a pair with fewer answers is not kept
 ) -> pd.DataFrame:        # one row a pair: target, agreement (or the label's probability), confidence, illegible, keep, votes
-    "Labels from answers; raise `ImportError` with the command to run when crowd-kit is needed and absent"
+    "Labels from answers; two that are equally likely are none, and the pair is not kept; raise `ImportError` with the command to run when crowd-kit is needed and absent"
     one_of(how, HOW, 'way to a label')
-    told = aggregate(answers)
+    told, seen = aggregate(answers), answers[answers.legible]
+    said = pd.crosstab(seen.pair, seen.choice).reindex(told.index, fill_value=0)
     if how != 'majority':
-        seen = answers[answers.legible]
-        chance = _crowdkit(how).fit(pd.DataFrame(dict(task=seen.pair, worker=seen.worker, label=seen.choice)).astype(object)).probas_.reindex(told.index)
+        said = chance = _crowdkit(how).fit(pd.DataFrame(dict(task=seen.pair, worker=seen.worker, label=seen.choice)).astype(object)).probas_.reindex(told.index)
         best = chance.fillna(0).idxmax(axis=1).map({'less': 0.0, 'equal': 0.5, 'more': 1.0})
         told = told.assign(target=best.astype(float), agreement=chance.max(axis=1).fillna(0))
         told['keep'] = (told.illegible <= 0.5) & reliable(told.confidence, told.agreement)
-    return told.assign(keep=told.keep & (told.votes >= votes))
+    tied = said.round(6).eq(said.max(axis=1).round(6), axis=0).sum(axis=1) > 1
+    return told.assign(keep=told.keep & ~tied & (told.votes >= votes))
 
 # %% ../nbs/09_workers.ipynb #b0f30673
 def _agrees(a):
