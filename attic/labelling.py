@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['HOLD', 'SPARE', 'PLACES', 'SURE', 'RATIONALE', 'MAX_RATIONALE', 'STYLE', 'SCRIPT', 'HELP', 'DOORS', 'SAID', 'side_of',
-           'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'pair_card', 'read_form', 'Guard', 'Budget',
-           'Options', 'Desk', 'batch_numbers', 'labelling_app', 'attic_label', 'find_batch']
+           'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'batch_answers', 'lacking', 'pair_card',
+           'read_form', 'Guard', 'Budget', 'Options', 'Desk', 'batch_numbers', 'labelling_app', 'attic_label',
+           'find_batch']
 
 # %% ../nbs/10_labelling.ipynb #b7fd0aff
 import hmac, math, re, secrets, socket, sqlite3, sys, threading, time, unicodedata, webbrowser
@@ -24,7 +25,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from .answers import COLUMNS, answers_csv
+from .answers import COLUMNS, AnswerError, answer_files, answers_csv, load_answers, merge_answers, read_answers
 from .batches import Batch, BatchError, read_batch
 from .core import digest, one_of
 from .votes import aggregate
@@ -217,6 +218,34 @@ def export_answers(
     store = AnswerStore(batch)
     try: return store.frame()
     finally: store.close()
+
+# %% ../nbs/10_labelling.ipynb #newff96138e
+def batch_answers(
+    batch:Batch, # what was asked
+) -> pd.DataFrame: # one row an answer, with `answers.COLUMNS`
+    "All answers to a batch: from the labelling page, from files in its folder `answers`, and stored ones; prints what is left out of the files"
+    folder = batch.path/'answers'
+    told = merge_answers(load_answers(batch), export_answers(batch))
+    if not folder.is_dir() or not answer_files(folder): return told
+    try: found = read_answers(folder, batch, votes=0)
+    except AnswerError as e: return _say_once(str(e)) or told
+    if len(found.report): _say_once(f'{folder}: {found.summary}')
+    return merge_answers(told, found.answers)
+
+def lacking(
+    batch:Batch, # what was asked
+    votes:int=5, # answers that each pair needs
+) -> list:       # names of pairs
+    "Pairs that lack answers, wherever these lie"
+    have = batch_answers(batch).groupby('pair').size()
+    return [p for p in batch.asked.pair if have.get(p, 0) < votes]
+
+_said = set()
+
+def _say_once(text):
+    "Print what was not printed before"
+    if text not in _said: print(text, flush=True)
+    _said.add(text)
 
 # %% ../nbs/10_labelling.ipynb #a4182832
 PLACES = {'left': ('Left', '1'), 'equal': ('Both equally', '2'), 'right': ('Right', '3')}
@@ -831,7 +860,6 @@ def find_batch(
     if (folder/'manifest.json').exists(): return folder
     below = sorted(folder.glob('*/manifest.json'), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True)
     if len(below) < 2: return below[0].parent if below else folder
-    from attic.loop import lacking # answers lie in result files as well; that page needs this one
     found = next((p.parent for p in below if len(lacking(read_batch(p.parent), votes))), below[0].parent)
     print(_line(f"{len(below)} batches in {folder}; the newest that lacks answers is {found.name}"), flush=True)
     return found
