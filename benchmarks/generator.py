@@ -81,14 +81,6 @@ def child(side, n, drawn=2000):
     tell(images_per_s=n/seconds, drawn_images_per_s=drawn/(time.perf_counter() - begin))
 
 
-def compiled():
-    "A training step as it is, and compiled, on one thread"
-    from precision import generator_step, milliseconds
-    wait()
-    step, (fast, first) = milliseconds(generator_step, 'auto')[0], milliseconds(generator_step, 'auto', compiled=True)
-    tell(step_ms=step, compiled_step_ms=fast, compile_s=first)
-
-
 def main(args):
     cores, rounds = os.cpu_count(), {}
     for r in range(args.rounds):
@@ -97,11 +89,11 @@ def main(args):
                 out, = finish([start('--images', args.images, '--child', side, threads=cores)])
             rounds.setdefault(side, []).append(out); print(f'round {r}: {side}', out, flush=True)
     sides = {side: {k: (min if k == 'memory_mb' else max)(o[k] for o in out) for k in out[0]} for side, out in rounds.items()}
-    save(by_precision('generator'), dict(about=about(), compiled=finish([start('--child', 'compile', threads=1)])[0], images=args.images, rounds=args.rounds, threads=cores, **sides, **ratios(sides, 'pythae', ('images_per_s', 'drawn_images_per_s', 'memory_mb'))))
+    save(by_precision('generator'), dict(about=about(), images=args.images, rounds=args.rounds, threads=cores, **sides, **ratios(sides, 'pythae', ('images_per_s', 'drawn_images_per_s', 'memory_mb'))))
 
 
 if __name__ == '__main__':
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--images', type=int, default=2560); p.add_argument('--rounds', type=int, default=3); p.add_argument('--child')
     args = p.parse_args()
-    main(args) if args.child is None else compiled() if args.child == 'compile' else child(args.child, args.images)
+    main(args) if args.child is None else child(args.child, args.images)
