@@ -71,7 +71,7 @@ class Profile:
 PROFILES = {p.name: p for p in [
     Profile('smoke', 'seconds; nothing is learnt', n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48, width=8, steps=4, batch=16,
             lr=2e-3, gen_width=8, z_dim=16, gen_steps=6, gen_lr=2e-3, crowd_steps=6, adv_steps=4, adv_lr=1e-3, flow_steps=6),
-    Profile('quick', 'less than 5 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=240, batch=16,
+    Profile('quick', '5 to 10 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=240, batch=16,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
     Profile('standard', '5 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
