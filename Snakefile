@@ -1,6 +1,7 @@
 # Sweeps: `snakemake -c2 rows` runs what is missing, one single-threaded process for each core; `snakemake -c2 tables curves` also
 # draws the pages that show them, `figures` those that look into games as well. What to run is in `config`: `snakemake -c8 rows --config seeds=5`.
-# A run is not missing when its row is in `results/` or in `out`, and was made by the code as it is now.
+# A run is not missing when its row is in `results/` or in `out`, and was made by the code as it is now. `| cat`: of jobs beside each
+# other nobody wants to see progress bars.
 import os
 import pandas as pd
 from attic.core import FACES, SHOES, code_version
@@ -44,14 +45,14 @@ rule shared:
     # generators and regressors, once for a domain; the seed and the attribute do not matter
     output: f'{SWEEP}/{{kind}}.json'
     params: attr=lambda w: next(a for a in ATTRIBUTES if kind(a) == w.kind)
-    shell: "attic_run {params.attr} {FLAGS} --prepare --done {output}"
+    shell: "attic_run {params.attr} {FLAGS} --prepare --done {output} | cat"
 
 rule run:
     # all methods for one attribute and seed; finished rows are found by their keys, and not done again
     input: lambda w: f'{SWEEP}/{kind(w.attr)}.json'
     output: f'{SWEEP}/{SCENARIOS}/{{attr}}-{{seed}}.json'
     params: methods=METHODS, scenarios=SCENARIOS, code=CODE
-    shell: "attic_run {wildcards.attr} --seed {wildcards.seed} --methods '{params.methods}' --scenarios '{params.scenarios}' {FLAGS} --done {output}"
+    shell: "attic_run {wildcards.attr} --seed {wildcards.seed} --methods '{params.methods}' --scenarios '{params.scenarios}' {FLAGS} --done {output} | cat"
 
 def pages(folder): return [f'{OUT}/pages/{folder}/{p[:-6]}' for p in sorted(os.listdir(f'nbs/{folder}')) if p.endswith('.ipynb')]
 

@@ -9,7 +9,7 @@ __all__ = ['FACES', 'SHOES', 'PROFILES', 'one_of', 'Profile', 'default_profile',
            'cache_dir', 'cached', 'cache_path', 'shipped_dir', 'fresh_cache']
 
 # %% ../nbs/00_core.ipynb #a44d68d6
-import ast, ctypes, errno, hashlib, io, json, os, tempfile, tokenize, warnings
+import ast, ctypes, errno, hashlib, io, json, os, sys, tempfile, tokenize, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
@@ -19,6 +19,7 @@ from unittest.mock import patch
 import numpy as np, pandas as pd, torch
 warnings.filterwarnings('ignore', message='.*torch.jit.script.*') # fastai still uses it
 from fastai.torch_core import set_seed
+from fastcore.imports import IN_NOTEBOOK
 from platformdirs import user_cache_path
 from safetensors.torch import save_file
 from safetensors import safe_open
@@ -196,8 +197,8 @@ def progress(
     learn,     # a fastai `Learner`
     steps:int, # optimiser steps to come
 ):
-    "Show fastai's progress bar for a training of more than 50 steps, and nothing for a shorter one"
-    if steps > 50: yield
+    "Show fastai's progress bar for a training of more than 50 steps, in a notebook or a terminal; elsewhere, and for a shorter one, nothing"
+    if steps > 50 and (IN_NOTEBOOK or sys.stdout.isatty()): yield
     else:
         with learn.no_bar(), learn.no_logging(): yield
 
