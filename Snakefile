@@ -30,13 +30,14 @@ def finished():
     if rows.empty: return set()
     return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
 
-def missing(have):
-    "Jobs that have something to do"
+def lacking(have):
+    "Jobs that have something to do, an attribute and a seed each, and the methods that they lack"
     name = lambda attr: {'world': kind(attr), 'paper': 'lfw' if attr in FACES else 'zap50k'}.get(DOMAIN, NAME)
-    return [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for seed in range(SEEDS) for attr in ATTRIBUTES
-            if any((name(attr), attr, seed, m, s, _code(m)) not in have for m, s in WANTED)]
+    jobs = {(attr, str(seed)): [m for m, s in WANTED if (name(attr), attr, seed, m, s, _code(m)) not in have] for seed in range(SEEDS) for attr in ATTRIBUTES}
+    return {job: ','.join(dict.fromkeys(methods)) for job, methods in jobs.items() if methods}
 
-ROWS = missing(finished())
+LACKING = lacking(finished())
+ROWS = [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for attr, seed in LACKING]
 
 rule rows:
     input: ROWS
@@ -48,10 +49,10 @@ rule shared:
     shell: "attic_run {params.attr} {FLAGS} --prepare --done {output} | cat"
 
 rule run:
-    # all methods for one attribute and seed; finished rows are found by their keys, and not done again
+    # the methods that one attribute lacks with one seed; rows that are finished in `out` are found by their keys
     input: lambda w: f'{SWEEP}/{kind(w.attr)}.json'
     output: f'{SWEEP}/{SCENARIOS}/{{attr}}-{{seed}}.json'
-    params: methods=METHODS, scenarios=SCENARIOS, code=CODE
+    params: methods=lambda w: LACKING.get((w.attr, w.seed), METHODS), scenarios=SCENARIOS, code=CODE
     shell: "attic_run {wildcards.attr} --seed {wildcards.seed} --methods '{params.methods}' --scenarios '{params.scenarios}' {FLAGS} --done {output} | cat"
 
 def pages(folder): return [f'{OUT}/pages/{folder}/{p[:-6]}' for p in sorted(os.listdir(f'nbs/{folder}')) if p.endswith('.ipynb')]

@@ -13,7 +13,7 @@ setup(
     name=cfg['lib_name'], version=cfg['version'], description=cfg['description'], keywords=cfg['keywords'],
     author=cfg['author'], author_email=cfg['author_email'], url=cfg['git_url'], license='Apache-2.0',
     long_description=Path('README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    packages=find_packages(include=['attic', 'attic.*']), package_data={'attic': ['weights/*.safetensors']},
+    packages=find_packages(include=['attic', 'attic.*']), package_data={'attic': ['weights/*.safetensors', 'weights/*.json']},
     python_requires=f">={cfg['min_python']}", install_requires=words('requirements'),
     extras_require={'dev': words('dev_requirements'), 'crowd': words('crowd_requirements')},
     entry_points={'console_scripts': words('console_scripts'), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
