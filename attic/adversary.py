@@ -33,7 +33,7 @@ def draw_pair(
     return Drawn(*gen.decode(torch.cat([y_a, y_b]), torch.cat([z_a, z_b])).chunk(2), y_a, y_b)
 
 class Published:
-    "ATTIC's rule: the label is the order of the requests, the goal its opposite (equation 4)"
+    "ATTIC's rule: the label is the order of the requests, the goal its opposite (equation 4, with flipped labels as in the authors' code)"
     def __init__(self,
         j:int, # the attribute that is compared
     ): self.j, self.alike = j, 0.
@@ -180,8 +180,8 @@ class Created:
 # %% ../nbs/08_adversary.ipynb #3120d923
 def create_pairs(
     gen,              # a frozen generator
-    start:Ranker,     # a ranker that was trained on the real pairs
-    real:tuple,       # (Bank, Pairs): labelled real pairs
+    start:Ranker,     # a ranker trained on the labelled pairs
+    real:tuple,       # (Bank, Pairs): the pairs labelled so far
     valid:tuple,      # (Bank, Pairs) to watch accuracy on
     rule,             # labels and goal of the game: `Published(j)`, `Answerable(...)`
     n:int,            # pairs to create: the paper's T

@@ -168,17 +168,28 @@ def pack_rows(
     return path
 
 # %% ../nbs/12_protocol.ipynb #newfeb890e6
+def _usual(rows):
+    "Which rows are of the usual experiment: all labels that the profile buys, its steps, and of a rendered world the usual one"
+    def one(r):
+        if r.source != 'world': return True
+        p = PROFILES[r.profile]
+        return (r.steps, r.data) == (p.steps, digest(get_domain(r.domain, p).keys))
+    kinds = rows[['source', 'profile', 'domain', 'steps', 'data']].drop_duplicates()
+    return rows.merge(kinds.loc[[one(r) for r in kinds.itertuples()]])
+
 def found(
     domain:str='.*',   # a regular expression that the whole name of a domain matches, such as 'lfw' or 'zap50k-.*'
     load=load_rows,    # or `load_curves`
+    scenarios=SCENARIOS, # which
 ) -> pd.DataFrame:     # as `load` returns it
-    "What is known of a domain: rows that come with attic, and those in `runs/`. Only of the largest profile that a domain has rows of, with the usual prior and budget, and not of people"
+    "What is known of a domain: rows that come with attic, and those in `runs/`, which count where both have a run. Only of the largest profile that a domain has rows of, with the usual world, prior and budget, and not of people"
     folders = root()/'results', results_dir()
     rows = pd.concat([load_rows(d) for d in folders], ignore_index=True)
     if rows.empty: return load(folders[1])
-    rows = rows[rows.domain.str.fullmatch(domain) & (rows.prior == 'flow') & (rows.budget == 'bought') & (rows.get('annotator') != 'people')]
+    rows = _usual(rows[rows.domain.str.fullmatch(domain) & rows.scenario.isin(scenarios) & (rows.prior == 'flow') & (rows.budget == 'bought') & (rows.get('annotator') != 'people')])
     size = rows.profile.map(list(PROFILES).index)
-    keys = set(rows.key[size == size.groupby(rows.domain).transform('max')])
+    rows = rows[size == size.groupby(rows.domain).transform('max')]
+    keys = set(rows.drop_duplicates(['domain', 'attribute', 'method', 'scenario', 'seed'], keep='last').key)
     rows = pd.concat([load(d) for d in folders], ignore_index=True)
     return rows[rows.key.isin(keys)].drop_duplicates([c for c in ('key', 'batch', 'test') if c in rows])
 

@@ -143,7 +143,7 @@ def printed_table(
     lines = [line.split() for line in _PRINTED.strip().splitlines() if line.startswith(domain)]
     index = pd.MultiIndex.from_tuples([(s, m.replace('_', ' ')) for _, s, m, *_ in lines], names=['scenario', 'method'])
     table = pd.DataFrame([[float(v) for v in line[3:]] for line in lines], index=index, columns=dict(shoes=SHOES, faces=FACES)[domain])
-    return table.assign(average=table.mean(axis=1))
+    return pd.concat([table.mean(axis=1).rename('average'), table], axis=1)
 
 # %% ../nbs/13_report.ipynb #new83006175
 def _mcnemar(right, base):
@@ -203,13 +203,13 @@ def plot_gains(
 def seeds_table(
     rows:pd.DataFrame, # from `protocol.load_rows`, of one domain
     test:str='test',   # which test set
-) -> tuple[pd.DataFrame, pd.DataFrame]: # means and half widths of their intervals over seeds, in per cent: index scenario and method, columns attributes and their average
+) -> tuple[pd.DataFrame, pd.DataFrame]: # means, and half widths of their intervals over seeds (NaN below three, of which an interval says nothing), in per cent: index scenario and method, columns the average and attributes
     "Accuracies in the form of the paper's tables, over seeds"
     part = rows[rows.test == test]
     part = pd.concat([part, part.groupby(['scenario', 'method', 'seed'], sort=False).accuracy.mean().reset_index().assign(attribute='average')])
-    stats = part.groupby(['scenario', 'method', 'attribute'], sort=False).accuracy.agg(mean=lambda v: 100*v.mean(), half=lambda v: 100*(v.mean() - mean_interval(v)[1])).unstack()
+    stats = part.groupby(['scenario', 'method', 'attribute'], sort=False).accuracy.agg(mean=lambda v: 100*v.mean(), half=lambda v: 100*(v.mean() - mean_interval(v)[1]) if len(v) > 2 else np.nan).unstack()
     order = pd.MultiIndex.from_tuples(sorted(stats.index, key=lambda k: (SCENARIO_ORDER.index(k[0]), list(COLOURS).index(k[1]))), names=stats.index.names)
-    columns = [a for a in (*FACES, *SHOES) if a in stats['mean']] + [a for a in stats['mean'] if a not in (*FACES, *SHOES, 'average')] + ['average']
+    columns = ['average'] + [a for a in (*FACES, *SHOES) if a in stats['mean']] + [a for a in stats['mean'] if a not in (*FACES, *SHOES, 'average')]
     return tuple(stats[k].reindex(index=order, columns=columns) for k in ('mean', 'half'))
 
 def style_table(
@@ -278,8 +278,9 @@ def plot_curves(
     by:str='test',       # a panel for each 'test' or 'attribute'
     wrap:int=5,          # panels in a row
 ):
-    "Mean gain over the ranker before the first batch, batch after batch"
+    "Mean gain over the ranker before the first batch, batch after batch, with its interval: over attributes, or for each attribute over seeds"
     gains = curve_gains(curves)
+    if by == 'test': gains = gains.groupby(['domain', 'attribute', 'method', 'test', 'batch'], as_index=False).gain.mean()
     known = [v for v in ((*TEST_ORDER,) if by == 'test' else (*FACES, *SHOES)) if v in set(gains[by])]
     grid = sns.relplot(gains, kind='line', x='batch', y='gain', hue='method', palette=COLOURS, hue_order=[m for m in COLOURS if m in set(gains.method)], col=by, col_order=known, col_wrap=min(wrap, len(known)),
                        errorbar=_t95, marker='o', height=2.5, aspect=1.1)
