@@ -204,9 +204,11 @@ def seeds_table(
     rows:pd.DataFrame, # from `protocol.load_rows`, of one domain
     test:str='test',   # which test set
 ) -> tuple[pd.DataFrame, pd.DataFrame]: # means, and half widths of their intervals over seeds (NaN below three, of which an interval says nothing), in per cent: index scenario and method, columns the average and attributes
-    "Accuracies in the form of the paper's tables, over seeds"
+    "Accuracies in the form of the paper's tables, over seeds; averages only of seeds that have all attributes"
     part = rows[rows.test == test]
-    part = pd.concat([part, part.groupby(['scenario', 'method', 'seed'], sort=False).accuracy.mean().reset_index().assign(attribute='average')])
+    means = part.groupby(['scenario', 'method', 'seed'], sort=False).accuracy.agg(['mean', 'size']).reset_index()
+    whole = means[means['size'] == means['size'].max()].rename(columns={'mean': 'accuracy'}) # an average over other attributes is another number
+    part = pd.concat([part, whole.assign(attribute='average')])
     stats = part.groupby(['scenario', 'method', 'attribute'], sort=False).accuracy.agg(mean=lambda v: 100*v.mean(), half=lambda v: 100*(v.mean() - mean_interval(v)[1]) if len(v) > 2 else np.nan).unstack()
     order = pd.MultiIndex.from_tuples(sorted(stats.index, key=lambda k: (SCENARIO_ORDER.index(k[0]), list(COLOURS).index(k[1]))), names=stats.index.names)
     columns = ['average'] + [a for a in (*FACES, *SHOES) if a in stats['mean']] + [a for a in stats['mean'] if a not in (*FACES, *SHOES, 'average')]
