@@ -72,9 +72,9 @@ class Profile:
 PROFILES = {p.name: p for p in [
     Profile('smoke', 'seconds; nothing is learnt', n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48, width=8, steps=4, batch=16,
             lr=2e-3, gen_width=8, z_dim=16, gen_steps=6, gen_lr=2e-3, crowd_steps=6, adv_steps=4, adv_lr=1e-3, flow_steps=6),
-    Profile('quick', '5 to 10 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=240, batch=16,
+    Profile('quick', '2 to 10 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=240, batch=16,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
-    Profile('standard', '5 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
+    Profile('standard', '4 to 20 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
     Profile('paper', 'a GPU, and hours (not measured)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2600, batch=25,
             lr=1e-3, gen_width=64, z_dim=256, gen_steps=118_750, gen_lr=3e-4, crowd_steps=4000, adv_steps=2000, adv_lr=1e-3,
