@@ -76,7 +76,7 @@ PROFILES = {p.name: p for p in [
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
     Profile('standard', '4 to 20 minutes; about 90 % of masculine in its own pool', n_generator=10_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=1000, width=16, steps=300, batch=32,
             lr=2e-3, gen_width=16, z_dim=64, gen_steps=4000, gen_lr=2e-3, crowd_steps=1500, adv_steps=60, adv_lr=1e-3),
-    Profile('paper', 'a GPU, and hours (not measured)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2600, batch=25,
+    Profile('paper', 'a GPU: half an hour for a domain, and then under half an hour for an attribute (by measured steps)', n_generator=38_000, n_crowd=8_000, n_train=500, n_valid=200, n_test=2000, width=64, steps=2600, batch=25,
             lr=1e-3, gen_width=64, z_dim=256, gen_steps=118_750, gen_lr=3e-4, crowd_steps=4000, adv_steps=2000, adv_lr=1e-3,
             backbone='alexnet', imagenet=True, optimiser='sgd', gen_arch='published', gen_batch=32, flow_steps=6000)]}
 

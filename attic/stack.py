@@ -16,12 +16,21 @@ from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from torch.func import functional_call, stack_module_state, vmap
 
-from .ranker import OPTIMISERS, ROUND_ONE, Ranker, crop, cut, new_ranker, outside, ranker_recipe, ranknet_loss
+from .ranker import OPTIMISERS, ROUND_ONE, Ranker, cut, new_ranker, outside, ranker_recipe, ranknet_loss
 
 # %% ../nbs/05_stack.ipynb #p006
+def _normalise(norm, x):
+    "Batch normalisation as `vmap` can map it on CUDA: in the precision of its statistics, and not cuDNN's"
+    with torch.backends.cudnn.flags(enabled=False): return norm(x.float())
+
 class _Look(nn.Module):
     "A ranker that says where it has looked, and cuts without a memory layout, which `vmap` does not know"
-    def __init__(self, net): super().__init__(); self.net, net.crop = net, cut
+    def __init__(self, net):
+        super().__init__()
+        self.net, net.crop = net, cut
+        for m in net.modules():
+            if isinstance(m, nn.BatchNorm2d): m.forward = partial(_normalise, m.forward)
+
     def forward(self, x): return self.net.look(x)
 
 class Stack(nn.Module):
@@ -54,8 +63,7 @@ class Stack(nn.Module):
         "The rankers, each with its own weights"
         out = []
         for m in range(len(next(iter(self.params.values())))):
-            net = deepcopy(self.one[0].net)
-            net.crop = crop
+            net = Ranker(**self.one[0].net.sizes)
             net.load_state_dict({k.replace('/', '.'): v[m].detach() for k, v in [*self.params.items(), *self.kept.items()]})
             out.append(net.eval())
         return out
