@@ -135,12 +135,28 @@ def _docstring_starts(source:str) -> set:
     docs = [n.body[0] for n in owners if n.body and ast.get_docstring(n, clean=False) is not None]
     return {(d.lineno, d.col_offset) for d in docs}
 
+def _tokens(source):
+    "Tokens as Python 3.11 has them, where an f-string is one: later versions see its parts"
+    lines, depth = source.splitlines(keepends=True), 0
+    for t in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind = tokenize.tok_name[t.type]
+        if kind == 'FSTRING_START':
+            if not depth: row, col = t.start
+            depth += 1
+        elif kind == 'FSTRING_END':
+            depth -= 1
+            if not depth:
+                text = lines[row - 1:t.end[0]]
+                text[-1] = text[-1][:t.end[1]]
+                yield t._replace(type=tokenize.STRING, string=''.join(text)[col:], start=(row, col))
+        elif not depth: yield t
+
 def code_tokens(
     source:str, # Python source
 ) -> str:       # the same program without comments, docstrings and spacing
     "Reduce source to what it does"
     docs, out = _docstring_starts(source), []
-    for t in tokenize.generate_tokens(io.StringIO(source).readline):
+    for t in _tokens(source):
         if t.type in _PROSE or t.start in docs: continue
         out.append({tokenize.INDENT: '{', tokenize.DEDENT: '}'}.get(t.type, ''.join(t.string.split())))
     return ' '.join(out)
@@ -210,6 +226,7 @@ def pick_device(
     if name == 'auto': name = 'cuda' if torch.cuda.is_available() else 'cpu'
     kind, _, index = name.partition(':')
     one_of(kind, ('auto', 'cpu', 'cuda'), 'device')
+    if name == 'cuda:0': name = 'cuda' # one name for one device: it is a part of recipes and keys
     if kind == 'cuda' and int(index or 0) >= torch.cuda.device_count():
         raise ValueError(f"device {name!r} is not there: PyTorch sees {torch.cuda.device_count()} CUDA devices; use 'auto' or 'cpu'")
     return torch.device(name)
@@ -231,7 +248,7 @@ def precision(
     "What convolutions compute in while a network trains: bfloat16 where the hardware has it, unless `$ATTIC_PRECISION` says float32"
     if one_of(os.environ.get('ATTIC_PRECISION', 'auto'), ('auto', 'float32'), 'ATTIC_PRECISION') == 'float32': return 'float32'
     can = torch.cpu.get_capabilities()
-    fast = torch.cuda.is_bf16_supported(including_emulation=False) if torch.device(device).type == 'cuda' else can.get('avx512_bf16') or can.get('amx_bf16')
+    fast = torch.cuda.get_device_properties(device).major >= 8 if torch.device(device).type == 'cuda' else can.get('avx512_bf16') or can.get('amx_bf16')
     return 'bfloat16' if fast else 'float32'
 
 def mixed_precision(
@@ -240,6 +257,8 @@ def mixed_precision(
 ):                     # a context
     "Compute in `precision(device)` inside of a block"
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=training and precision(device) == 'bfloat16')
+
+torch.backends.cudnn.allow_tf32 = False # by itself PyTorch rounds what convolutions read to 10 bits, and calls it single precision
 
 # %% ../nbs/00_core.ipynb #dab84325
 @contextmanager
