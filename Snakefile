@@ -14,7 +14,7 @@ ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
 DOMAIN, OUT, BUDGET = config.get('domain', 'world'), config.get('out', 'runs'), config.get('budget', 'bought')
 NAME = os.path.basename(os.path.normpath(DOMAIN))
 SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}' + (f'-{BUDGET}' if BUDGET != 'bought' else '')
-FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --out {OUT}" + (' --stack' if config.get('stack') else '')
+FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --device {config.get('device', 'auto')} --out {OUT}" + (' --stack' if config.get('stack') else '')
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'

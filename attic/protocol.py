@@ -39,7 +39,7 @@ def row_key(
     "Hash of everything that decides a row"
     sizes = {k: v for k, v in vars(ex.profile).items() if k not in ('name', 'expect')}
     return digest(ex.domain.keys, ex.domain.attrs, ex.attr, sizes, ex.seed, str(ex.device), ex.prior, ex.budget, method, scenario, _code(method), torch.get_num_threads(), precision(ex.device), torch.__version__,
-                  *([ex.annotator, code_version(_PEOPLE)] if hasattr(ex, 'annotator') else []))
+                  *([ex.annotator, code_version(_PEOPLE)] if hasattr(ex, 'annotator') else []), *(['stacked'] if hasattr(ex, 'stacked') else []))
 
 # %% ../nbs/12_protocol.ipynb #5b865228
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
@@ -82,7 +82,7 @@ def _describe(ex, method, scenario, train):
     return dict(domain=ex.domain.name, source=ex.domain.source, attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, profile=ex.profile.name, device=str(ex.device), threads=torch.get_num_threads(), precision=precision(ex.device), prior=ex.prior, budget=ex.budget,
                 steps=ex.profile.steps, n_real=train.n_real, n_synthetic=train.n_synthetic, n_inferred=train.n_inferred, n_kept=len(train.pairs), min_gap=MIN_GAP,
                 world_version=VERSION, curation=ex.domain.curation, data=digest(ex.domain.keys), code=_code(method), python=platform.python_version(), **{p: version(p) for p in PACKAGES},
-                **(dict(annotator='people', votes=ex.votes) if hasattr(ex, 'annotator') else {}))
+                **(dict(annotator='people', votes=ex.votes) if hasattr(ex, 'annotator') else {}), **(dict(stacked=True) if hasattr(ex, 'stacked') else {}))
 
 def _measure(ranker, ex):
     "Accuracy on validation pairs and on each test set"
@@ -229,7 +229,8 @@ def _run_all(ex, methods, scenarios, out, prepare, stack, votes):
     wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
     if not wanted: raise ValueError(f"none of {', '.join(methods)} takes part in {', '.join(scenarios)}")
     if prepare: ex.generator, ex.machine, ex.crowd.eye; return []
-    if stack: _fit_together(ex, wanted)
+    if stack and votes: raise ValueError('--stack trains rankers together, and people have not answered yet: leave it out')
+    if stack: ex.stacked = True; _fit_together(ex, wanted)
     done = [_run_one(ask_people(ex, m, s, out, votes) if votes else ex, m, s, out) for m, s in wanted]
     waiting = [d for d in done if isinstance(d, Waiting)]
     if waiting: sys.exit('\n'.join(map(str, waiting)))

@@ -152,13 +152,20 @@ def _mcnemar(right, base):
     won, lost = int((a > b).sum()), int((a < b).sum())
     return won, lost, binomtest(won, won + lost).pvalue if won + lost else 1.0
 
+def _check_single(rows, same):
+    "Raise `ValueError` where two rows can be told apart by nothing that rows are compared by"
+    if not rows.duplicated(same).any(): return
+    apart = next((c for c in ('profile', 'budget', 'prior', 'device', 'precision', 'code') if c in rows and rows[c].nunique() > 1), 'key')
+    raise ValueError(f"some runs are there more than once, with a different {apart} each: choose, such as rows[rows.{apart} == {rows[apart].iloc[0]!r}]")
+
 def compare(
     rows:pd.DataFrame,  # from `protocol.load_rows`
     base:str='Real',    # what methods are compared with
     level:float=0.05,   # share of false discoveries that is accepted
 ) -> pd.DataFrame:      # gain in points of accuracy, by domain, scenario, test set, method and attribute; p-value, and win, tie or loss
-    "Each method against another, attribute by attribute, paired by seed and test pair"
+    "Each method against another, attribute by attribute, paired by seed and test pair; raise `ValueError` where a run is there twice"
     out, same = [], ['domain', 'scenario', 'test', 'attribute', 'seed']
+    _check_single(rows, [*same, 'method'])
     for (domain, scenario, test, method, attr), part in rows[rows.method != base].groupby(['domain', 'scenario', 'test', 'method', 'attribute'], sort=False):
         both = part.merge(rows[rows.method == base], on=same, suffixes=('', '_base'), validate='1:1')
         if both.empty: continue
@@ -299,7 +306,7 @@ def provenance(
     "What rows were drawn from: how many runs, their hash, what they cost, and what made them"
     once, said = rows.drop_duplicates('key'), lambda col: ', '.join(map(str, sorted(once[col].unique())))
     return pd.Series({'runs': len(once), 'hash of the rows': digest(sorted(once.key)), 'hours on one core': f'{once.seconds.sum()/3600:.1f}', 'profile': said('profile'), 'seeds': said('seed'), 'code versions': once.code.nunique(),
-                      'PyTorch': said('torch'), 'precision': said('precision'), 'threads': said('threads')}, name='')
+                      'PyTorch': said('torch'), 'device': said('device'), 'precision': said('precision'), 'threads': said('threads')}, name='')
 
 def save_figure(
     fig,  # a matplotlib figure
