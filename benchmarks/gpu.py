@@ -10,22 +10,20 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
 from fastai.callback.schedule import Learner
 from fastai.data.core import DataLoaders
 
 from attic import ranker as R
-from attic.adversary import create_pairs
+from attic.adversary import Published as PublishedRule, create_pairs
 from attic.core import PROFILES, digest, pick_device, precision, start_from
 from attic.datasets import domain_pairs, get_domain
 from attic.flow import fit_flow
 from attic.generator import AuthorsLoader, Generator, ImageLoader, Mixed, NegativeELBO, Published, draw, fit_generator
-from attic.adversary import Published as PublishedRule
 from attic.pairs import to_float
 from attic.regressor import fit_regressor
 from attic.stack import fit_stack
 from machine import about, finish, save, start, tell, wait
-from ranker import PlainRanker
+from ranker import fit_plain
 
 ATTR = 'mouth_open'
 
@@ -40,18 +38,11 @@ def clock(device, make):
 
 def plain(images, pairs, profile, device, seed=0):
     "The loop that any reader would write, with nothing to load: all images are on the device"
-    torch.manual_seed(seed)
-    model = PlainRanker(profile.width).to(device)
-    local = list(model.localiser.parameters())
-    opt = torch.optim.Adam([dict(params=local, lr=profile.lr/10), dict(params=[*model.features.parameters(), *model.head.parameters()], lr=profile.lr)], weight_decay=5e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(opt, [profile.lr/10, profile.lr], total_steps=profile.steps)
-    for _ in range(profile.steps):
-        i = torch.randint(len(pairs), (profile.batch,))
-        a, b, target = images[pairs.a[i].to(device)], images[pairs.b[i].to(device)], pairs.target[i].to(device)
-        with torch.autocast(device.type, torch.bfloat16): va, vb = model(a), model(b)
-        loss = F.binary_cross_entropy_with_logits(va.float() - vb.float(), target) + R.outside(model.theta.float())
-        opt.zero_grad(); loss.backward(); opt.step(); schedule.step()
-    return model.eval()
+    def batches():
+        while True:
+            i = torch.randint(len(pairs), (profile.batch,))
+            yield images[pairs.a[i].to(device)], images[pairs.b[i].to(device)], pairs.target[i].to(device)
+    return fit_plain(batches(), profile, device, True, seed)
 
 
 def rankers(profile, device, many):

@@ -7,6 +7,7 @@ loop, side by side on one core each for attic. Everything is timed in one run, a
 scores the test images: the plain loop from files, on all threads, attic from its bank, side by side. Memory is the most that the processes of each side had.
 """
 import argparse, os, tempfile, time
+from itertools import chain, islice, repeat
 from pathlib import Path
 from unittest.mock import patch
 
@@ -50,21 +51,24 @@ class ImageFiles(PairFiles):
     def __getitem__(self, i): return self.read(Image.open(self.folder/f'{i}.png').convert('RGB'))
 
 
-def train_plain(folder, pairs, profile, seed=0):
-    "As many steps as `fit_ranker`, without its first round"
+def fit_plain(batches, profile, device='cpu', mixed=False, seed=0):
+    "As many steps as `fit_ranker`, without its first round; `batches` are images A, images B and targets"
     torch.manual_seed(seed)
-    model = PlainRanker(profile.width)
+    model = PlainRanker(profile.width).to(device)
     local = list(model.localiser.parameters())
     opt = torch.optim.Adam([dict(params=local, lr=profile.lr/10), dict(params=[*model.features.parameters(), *model.head.parameters()], lr=profile.lr)], weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(opt, [profile.lr/10, profile.lr], total_steps=profile.steps)
-    loader, done = DataLoader(PairFiles(folder, pairs), batch_size=profile.batch, shuffle=True, drop_last=True), 0
-    while done < profile.steps:
-        for a, b, target in loader:
-            loss = F.binary_cross_entropy_with_logits(model(a) - model(b), target) + R.outside(model.theta)
-            opt.zero_grad(); loss.backward(); opt.step(); schedule.step()
-            done += 1
-            if done == profile.steps: break
+    for a, b, target in islice(batches, profile.steps):
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=mixed): v_a, v_b = model(a), model(b)
+        loss = F.binary_cross_entropy_with_logits(v_a.float() - v_b.float(), target) + R.outside(model.theta.float())
+        opt.zero_grad(); loss.backward(); opt.step(); schedule.step()
     return model.eval()
+
+
+def train_plain(folder, pairs, profile, seed=0):
+    "From image files, again and again"
+    loader = DataLoader(PairFiles(folder, pairs), batch_size=profile.batch, shuffle=True, drop_last=True)
+    return fit_plain(chain.from_iterable(repeat(loader)), profile, seed=seed)
 
 
 def train_ours(domain, pairs, profile, seed=0):
