@@ -11,10 +11,11 @@ from attic.protocol import _CODE, _code, load_rows, names
 PROFILE, SEEDS = config.get('profile', 'standard'), int(config.get('seeds', 4))
 METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Normal,Auto')
 ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
-DOMAIN, OUT, BUDGET = config.get('domain', 'world'), config.get('out', 'runs'), config.get('budget', 'bought')
+DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
+BUDGET, PRIOR = config.get('budget', 'bought'), config.get('prior', 'flow')
 NAME = os.path.basename(os.path.normpath(DOMAIN))
-SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}' + (f'-{BUDGET}' if BUDGET != 'bought' else '')
-FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --device {config.get('device', 'auto')} --out {OUT}" + (' --stack' if config.get('stack') else '')
+SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}-{BUDGET}-{PRIOR}'
+FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --prior {PRIOR} --device {config.get('device', 'auto')} --out {OUT}" + (' --stack' if config.get('stack') else '')
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
@@ -28,7 +29,7 @@ def finished():
     "What rows there are: domain, attribute, seed, method, scenario, code"
     rows = pd.concat([load_rows(d) for d in ('results', OUT)])
     if rows.empty: return set()
-    return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
+    return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET) & (rows.prior == PRIOR)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
 
 def lacking(have):
     "Jobs that have something to do, an attribute and a seed each, and the methods that they lack"

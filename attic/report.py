@@ -162,15 +162,16 @@ def compare(
     rows:pd.DataFrame,  # from `protocol.load_rows`
     base:str='Real',    # what methods are compared with
     level:float=0.05,   # share of false discoveries that is accepted
-) -> pd.DataFrame:      # gain in points of accuracy, by domain, scenario, test set, method and attribute; p-value, and win, tie or loss
+) -> pd.DataFrame:      # by domain, scenario, test set, method and attribute: gain in points of accuracy with its 95 % interval over seeds (NaN for one), p-value, and win, tie or loss
     "Each method against another, attribute by attribute, paired by seed and test pair; raise `ValueError` where a run is there twice"
     out, same = [], ['domain', 'scenario', 'test', 'attribute', 'seed']
     _check_single(rows, [*same, 'method'])
     for (domain, scenario, test, method, attr), part in rows[rows.method != base].groupby(['domain', 'scenario', 'test', 'method', 'attribute'], sort=False):
         both = part.merge(rows[rows.method == base], on=same, suffixes=('', '_base'), validate='1:1')
         if both.empty: continue
+        mean, low, high = mean_interval(100*(both.accuracy - both.accuracy_base))
         won, lost, p = _mcnemar(both.right, both.right_base)
-        out.append(dict(domain=domain, scenario=scenario, test=test, method=method, attribute=attr, seeds=len(both), gain=100*(both.accuracy - both.accuracy_base).mean(), p=p))
+        out.append(dict(domain=domain, scenario=scenario, test=test, method=method, attribute=attr, seeds=len(both), gain=mean, low=low, high=high, p=p))
     table = pd.DataFrame(out)
     table['p'] = table.groupby(['domain', 'scenario', 'test', 'method']).p.transform(false_discovery_control)
     return table.assign(verdict=np.where(table.p >= level, 'tie', np.where(table.gain > 0, 'win', 'loss')))
