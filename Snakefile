@@ -8,7 +8,7 @@ from attic.core import FACES, SHOES, code_version
 from attic.methods import METHODS as KNOWN, SCENARIOS as SCENES
 from attic.protocol import _CODE, _code, load_rows, names
 
-PROFILE, SEEDS = config.get('profile', 'standard'), int(config.get('seeds', 4))
+PROFILE, SEEDS = config.get('profile', 'standard'), int(config.get('seeds', 5))
 METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Normal,Auto')
 ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
 DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
