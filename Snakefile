@@ -4,7 +4,7 @@
 # other nobody wants to see progress bars.
 import os
 import pandas as pd
-from attic.core import FACES, SHOES, code_version
+from attic.core import FACES, SHOES, code_version, digest
 from attic.methods import METHODS as KNOWN, SCENARIOS as SCENES
 from attic.protocol import _CODE, _code, load_rows, names
 
@@ -13,7 +13,7 @@ METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Norm
 ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
 DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
 BUDGET, PRIOR = config.get('budget', 'bought'), config.get('prior', 'flow')
-NAME = os.path.basename(os.path.normpath(DOMAIN))
+NAME = os.path.basename(os.path.realpath(DOMAIN))
 SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}-{BUDGET}-{PRIOR}'
 FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --prior {PRIOR} --device {config.get('device', 'auto')} --out {OUT}" + (' --stack' if config.get('stack') else '')
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
@@ -25,9 +25,10 @@ def kind(attr): return 'own' if DOMAIN not in ('world', 'paper') else 'faces' if
 CODE = code_version(*_CODE, *sorted({c for m in KNOWN.values() for c in m.code})) # a change of it runs jobs again
 WANTED = [(m, s) for m in names(METHODS, KNOWN, 'method') for s in names(SCENARIOS, SCENES, 'scenario') if s in KNOWN[m].scenarios]
 
-def finished():
-    "What rows there are: domain, attribute, seed, method, scenario, code"
-    rows = pd.concat([load_rows(d) for d in ('results', OUT)])
+THERE = pd.concat([load_rows(d) for d in ('results', OUT)])
+
+def finished(rows):
+    "Which of these rows count: domain, attribute, seed, method, scenario, code"
     if rows.empty: return set()
     return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET) & (rows.prior == PRIOR)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
 
@@ -37,7 +38,7 @@ def lacking(have):
     jobs = {(attr, str(seed)): [m for m, s in WANTED if (name(attr), attr, seed, m, s, _code(m)) not in have] for seed in range(SEEDS) for attr in ATTRIBUTES}
     return {job: ','.join(dict.fromkeys(methods)) for job, methods in jobs.items() if methods}
 
-LACKING = lacking(finished())
+LACKING = lacking(finished(THERE))
 ROWS = [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for attr, seed in LACKING]
 
 rule rows:
@@ -62,6 +63,7 @@ rule page:
     # one page of the site, run in place; what it draws is in `figures/`
     input: 'nbs/{page}.ipynb', ROWS
     output: touch(OUT + '/pages/{page}')
+    params: rows=digest(sorted(set(THERE.get('key', [])))) # other rows, another page
     shell: "python scripts/run_pages.py --one nbs/{wildcards.page}.ipynb"
 
 rule tables:
