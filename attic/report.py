@@ -6,7 +6,8 @@
 __all__ = ['SCENARIO_ORDER', 'COLOURS', 'TEST_ORDER', 'set_style', 'interval', 'gain', 'mean_interval', 'over_seeds',
            'accuracy_table', 'budget_table', 'summary_table', 'printed_table', 'compare', 'compare_summary',
            'plot_gains', 'seeds_table', 'style_table', 'save_table', 'show_table', 'plot_accuracy', 'curve_gains',
-           'plot_curves', 'provenance', 'save_figure', 'run_provenance', 'figures_dir', 'trace_layers', 'layer_blocks']
+           'pair_luck', 'plot_curves', 'provenance', 'save_figure', 'run_provenance', 'figures_dir', 'trace_layers',
+           'layer_blocks']
 
 # %% ../nbs/13_report.ipynb #bb6b40b2
 import os, tempfile
@@ -283,10 +284,19 @@ def curve_gains(
     before = curves[curves.batch == 0].set_index(run).accuracy
     return curves.assign(gain=100 * (curves.accuracy.values - before.reindex(pd.MultiIndex.from_frame(curves[run])).values))
 
+def pair_luck(
+    rows:pd.DataFrame, # from `protocol.load_rows`, of one domain and test set
+) -> pd.Series:        # attribute -> points of accuracy
+    "How far a method and Real, one seed each, may differ by luck of the test pairs: half a 95 % interval around zero, on the average method"
+    both = rows[rows.method != 'Real'].merge(rows[rows.method == 'Real'], on=['domain', 'scenario', 'test', 'attribute', 'seed'], suffixes=('', '_base'))
+    variance = [np.mean([x != y for x, y in zip(a, b)]) / len(a) for a, b in zip(both.right, both.right_base)]
+    return 196 * both.assign(variance=variance).groupby('attribute').variance.mean()**0.5
+
 def plot_curves(
     curves:pd.DataFrame, # from `protocol.load_curves`
     by:str='test',       # a panel for each 'test' or 'attribute'
     wrap:int=5,          # panels in a row
+    luck:pd.Series|None=None, # attribute -> half the height of a grey band around zero, from `pair_luck`
 ):
     "Mean gain over the ranker before the first batch, batch after batch, with its interval: over attributes, or for each attribute over seeds"
     gains = curve_gains(curves)
@@ -296,6 +306,8 @@ def plot_curves(
                        errorbar=_t95, marker='o', height=2.5, aspect=1.1)
     grid.refline(y=0, color='grey', ls='-', lw=1).set_titles('{col_name}').set_axis_labels('batches of labels', 'gain (points of accuracy)')
     grid.legend.set_title('')
+    if luck is not None:
+        for attr, ax in grid.axes_dict.items(): ax.axhspan(-luck[attr], luck[attr], color='grey', alpha=0.2, lw=0, zorder=0)
     return grid.figure
 
 def _t95(values): return mean_interval(values)[1:]
