@@ -289,8 +289,8 @@ def pair_luck(
 ) -> pd.Series:        # attribute -> points of accuracy
     "How far a method and Real, one seed each, may differ by luck of the test pairs: half a 95 % interval around zero, on the average method"
     both = rows[rows.method != 'Real'].merge(rows[rows.method == 'Real'], on=['domain', 'scenario', 'test', 'attribute', 'seed'], suffixes=('', '_base'))
-    variance = [np.mean([x != y for x, y in zip(a, b)]) / len(a) for a, b in zip(both.right, both.right_base)]
-    return 196 * both.assign(variance=variance).groupby('attribute').variance.mean()**0.5
+    bounds = [gain(a, b)[1:] for a, b in zip(both.right, both.right_base)]
+    return both.assign(half=[50 * (high - low) for low, high in bounds]).groupby('attribute').half.mean()
 
 def plot_curves(
     curves:pd.DataFrame, # from `protocol.load_curves`
