@@ -319,6 +319,8 @@ def in_browser(check, args):
             Path(args.pictures).mkdir(parents=True, exist_ok=True)
             overview(browser, f'{d}/overview', args.pictures)
         visits(browser, f'{d}/masculine', check, args.pictures)
+        figure(browser, f'{d}/figure', f'{d}/fig10.png')
+        check("the paper's Fig. 10 is a page of five pairs", Image.open(f'{d}/fig10.png').height > 1500)
         browser.close()
     return ''
 

@@ -305,11 +305,11 @@ def batch_numbers(
     out = dict(pairs=len(plain), answers=len(answers), workers=answers.worker.nunique(), short=counts[counts < votes],
                agreement=math.nan, unclear=math.nan, kept=0)
     if not len(answers): return out
-    out['unclear'] = 1 - answers.legible.mean()
+    out['unclear'] = float(1 - answers.legible.mean())
     if not answers.legible.any(): return out
     labels = aggregate(answers)
     labels = labels[labels.index.isin(plain)]
-    return out | dict(agreement=labels.agreement[labels.illegible < 1].mean(), kept=int(labels.keep.sum()))
+    return out | dict(agreement=float(labels.agreement[labels.illegible < 1].mean()), kept=int(labels.keep.sum()))
 
 # %% ../../nbs/app/00_labelling.ipynb #f435b0a1
 def _percent(share): return '–' if pd.isna(share) else f'{100*share:.0f} %'
