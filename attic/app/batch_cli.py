@@ -18,7 +18,7 @@ from ..data.sources import get_dataset
 from ..labels.answers import find_batch
 from ..labels.human_loop import question as default_question
 from ..methods.methods import METHODS, ProposalRequest, Experiment
-from ..labels.templates import write_platforms
+from ..labels.formats import write_platforms
 
 # %% ../../nbs/app/03_batch_cli.ipynb #6fb5719b
 ASKING = tuple(m for m, v in METHODS.items() if v.propose and v.asks)
