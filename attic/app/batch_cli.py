@@ -18,7 +18,7 @@ from ..data.sources import get_dataset
 from ..labels.answers import find_batch
 from ..labels.human_loop import question as default_question
 from ..methods.methods import METHODS, ProposalRequest, Experiment
-from ..labels.templates import write_platforms
+from ..labels.formats import write_platforms
 
 # %% ../../nbs/app/03_batch_cli.ipynb #6fb5719b
 ASKING = tuple(m for m, v in METHODS.items() if v.propose and v.asks)
@@ -60,7 +60,7 @@ def make_batch(
     made, (a, b, answers) = propose_pairs(ex, method, n), gold_pairs(ex, gold)
     order = torch.cat([torch.arange(n).double(), (torch.arange(gold) + 1) * n / (gold + 1) - 0.5]).argsort(stable=True)
     known = {i: answers[k - n] for i, k in enumerate(order.tolist()) if k >= n}
-    about = dict(dataset=ex.dataset.name, source=ex.dataset.source, attribute=ex.attr, method=method, scenario='Normal', seed=ex.seed, profile=ex.profile.name, prior=ex.prior)
+    about = dict(domain=ex.dataset.name, source=ex.dataset.source, attribute=ex.attr, method=method, scenario='Normal', seed=ex.seed, profile=ex.profile.name, prior=ex.prior)
     return write_batch(path, torch.cat([made.a, a])[order], torch.cat([made.b, b])[order], ex.attr, question or default_question(ex.dataset, ex.attr), known, repeats, ex.seed, about)
 
 # %% ../../nbs/app/03_batch_cli.ipynb #5901c7b3
