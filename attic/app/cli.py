@@ -28,7 +28,7 @@ def sort(
     try: sort_by_word(folder, word, out, pairs, more, strategy, profile, steps, seed, device)
     except Waiting as w: print(w)
 
-# %% ../../nbs/app/04_cli.ipynb #db83599a
+# %% ../../nbs/app/04_cli.ipynb #c81a2bc0
 def label(
     batch:str,                # the batch's folder, or one with batches in it: then the newest that lacks answers
     host:str='127.0.0.1',     # where to listen; 0.0.0.0 lets others in
@@ -43,9 +43,8 @@ def label(
     new_keys:store_true=False,   # make links and cookies that are in circulation worthless
 ):
     "Serve a page on which people compare the images of a batch"
-    from attic.app.labelling import Options, _serve
-    names = [n.strip() for n in names.split(',') if n.strip()]
-    _serve(batch, host, port, names, Options(per_page, rationale, limit, votes, code), no_browser, new_keys)
+    from attic.app.labelling import Options, serve
+    serve(batch, host, port, names, Options(per_page, rationale, limit, votes, code), no_browser, new_keys)
 
 # %% ../../nbs/app/04_cli.ipynb #32e2a6c5
 def rank(
@@ -121,15 +120,15 @@ def batch(
     write_pairs(out, attr, method, n, gold, repeats, question, data, seed, profile, prior, device, base_url, per_hit,
                 existing)
 
-# %% ../../nbs/app/04_cli.ipynb #ee943b1d
+# %% ../../nbs/app/04_cli.ipynb #8e8b4ae0
 def data(
     action:str,    # status, get, verify or prepare
     name:Param("what to get", str, opt=False, nargs='?')='', # what to get, as `attic data status` calls it
     root:str='',   # folder of the data; empty is $ATTIC_DATA, or the user's data folder
 ):
     "The paper's own data: status (what is here, and where to get the rest), get a file, verify all, prepare all images"
-    from attic.data.download import _act
-    if not _act(action, name, root or None): sys.exit(1)
+    from attic.data.download import run_action
+    if not run_action(action, name, root): sys.exit(1)
 
 # %% ../../nbs/app/04_cli.ipynb #744d47e4
 VERBS = {f.__name__: f for f in (sort, label, rank, run, batch, data)}

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FORMAT', 'file_stem', 'model_card', 'model_files', 'save_model', 'load_model']
 
-# %% ../../nbs/methods/04_cards.ipynb #7724463d
+# %% ../../nbs/methods/04_cards.ipynb #c99a13d3
 import hashlib, json, re
 from importlib.metadata import version
 from pathlib import Path
@@ -13,15 +13,14 @@ import torch
 
 from .. import __version__
 from ..core import FACES, digest, pick_device, write_json
-from ..data.download import SOURCES
+from ..data.sources import SOURCES
 from .experiment import PACKAGES, TrainingSet
 from .methods import Experiment
 from ..models.ranker import BACKBONES, Ranker
 from ..store import load_tensors, save_tensors
 
-# %% ../../nbs/methods/04_cards.ipynb #3d1b79e9
+# %% ../../nbs/methods/04_cards.ipynb #3e033d6d
 _UNIT = "A strength has no unit, and orders images of one model only."
-_RENDERED = "Learnt from rendered images, and not tested on photographs."
 _PEOPLE = ("Scores are judgements of appearance by {who}, not facts about a person (gender, age, identity); "
            "not for decisions about people. Photographs of faces such as UTKFace's, and rankers trained on them, "
            "are for non-commercial research only.")
@@ -34,39 +33,16 @@ def _annotators(ex, n_synthetic):
 def _limits(ex, n_synthetic, people):
     "What the scores are not, in one line"
     about_people = _PEOPLE.format(who=_annotators(ex, n_synthetic)) if people else ''
-    return ' '.join(filter(None, [about_people, _UNIT, _source_texts(ex.dataset)['note']]))
+    return ' '.join(filter(None, [about_people, _UNIT, SOURCES[ex.dataset.source].note]))
 
-# %% ../../nbs/methods/04_cards.ipynb #53da7f86
-_FILES = dict(zap50k=['zap50k-data'], lfw=['lfw', 'lfw-attributes', 'lfw10']) # what the paper's datasets are read from
-
-def _terms(dataset):
-    "Terms of use of the paper's files that a dataset is read from"
-    return '. '.join(f"{f}: {SOURCES[f].terms}" for f in _FILES[dataset.name.split('-')[0]])
-
-def _source_texts(dataset):
-    "Licence of a source's images and of weights learnt from them, and a note on what the images are"
-    if dataset.source == 'world':
-        return dict(licence=dict(data='rendered by attic: Apache-2.0', weights='Apache-2.0'), note=_RENDERED)
-    if dataset.source == 'paper':
-        weights = 'for research and other non-commercial use, as the data'
-        return dict(licence=dict(data=_terms(dataset), weights=weights), note='')
-    unknown = dict(data='not known to attic: ask whoever gave you the images', weights='that of the images')
-    return dict(licence=unknown, note='')
-
-def _licence(dataset, people):
-    "Of the images and of the weights, as far as attic knows"
-    licence = _source_texts(dataset)['licence']
-    if not people or licence['weights'] != 'that of the images': return licence
-    return licence | dict(weights='that of the images; non-commercial research only, unless theirs says otherwise')
-
-# %% ../../nbs/methods/04_cards.ipynb #d530fb38
+# %% ../../nbs/methods/04_cards.ipynb #457f6821
 def file_stem(
     text, # anything
 ) -> str: # letters, digits and `_+.-`, at most 120; 'ranker' where nothing is left
     "Turn a text into the name of a file"
     return re.sub(r'[^\w+.-]+', '-', str(text)).strip('-.')[:120] or 'ranker'
 
-# %% ../../nbs/methods/04_cards.ipynb #664fc885
+# %% ../../nbs/methods/04_cards.ipynb #14352218
 _COUNTS = ('n_real', 'n_synthetic', 'n_inferred', 'n_kept')
 
 def _facts(result):
@@ -83,7 +59,7 @@ def _check_row(ex, facts):
     remedy = 'Give the row that `run` returned for this one'
     if other: raise ValueError(f"the row is of another experiment: {', '.join(other)}. {remedy}")
 
-# %% ../../nbs/methods/04_cards.ipynb #b1ec4850
+# %% ../../nbs/methods/04_cards.ipynb #e07c0ced
 def _identity(ex, facts):
     "What was learnt, how, and a name made of it"
     names = dict(dataset=ex.dataset.name, source=ex.dataset.source, attribute=ex.attr, seed=ex.seed)
@@ -98,7 +74,7 @@ def _numbers(ex, facts):
                 budget={k.removeprefix('n_'): facts[k] for k in _COUNTS},
                 accuracy={t: dict(accuracy=o['accuracy'], n_test=o['n_test']) for t, o in tests.items()})
 
-# %% ../../nbs/methods/04_cards.ipynb #a9f4b81f
+# %% ../../nbs/methods/04_cards.ipynb #a7f8a075
 _USE = "To sort images like those it was trained on by {}: to explore a collection, and to study relative attributes."
 
 def _shows_people(dataset, attr):
@@ -118,9 +94,9 @@ def model_card(
     versions = {p: facts.get(p) or version(p) for p in PACKAGES} | dict(attic=__version__)
     return _identity(ex, facts) | _numbers(ex, facts) | dict(
         intended_use=_USE.format(ex.attr.replace('_', ' ')), limits=_limits(ex, facts['n_synthetic'], people),
-        licence=_licence(ex.dataset, people), versions=versions) | more
+        licence=SOURCES[ex.dataset.source].licence(ex.dataset, people), versions=versions) | more
 
-# %% ../../nbs/methods/04_cards.ipynb #628ad3e4
+# %% ../../nbs/methods/04_cards.ipynb #f5fab1b7
 FORMAT = 2 # of model files; 2 adds `crop_scale` and `scale_gain` to the sizes of the network
 _CARD = dict(name=str, attribute=str, limits=str, budget=dict, accuracy=dict, licence=dict, versions=dict)
 
@@ -140,7 +116,7 @@ def _missing(card):
     "The entries that a card lacks, or that are of another type"
     return [k for k, kind in _CARD.items() if not isinstance(card.get(k), kind)]
 
-# %% ../../nbs/methods/04_cards.ipynb #3afd49e1
+# %% ../../nbs/methods/04_cards.ipynb #545335cb
 def save_model(
     ranker:Ranker, # a trained ranker
     where,         # an existing folder, for files called as the card says; or a path, with or without suffix
@@ -154,7 +130,7 @@ def save_model(
     write_json(about, card | dict(format=FORMAT, network=ranker.sizes, sha256=_sha256(weights)))
     return weights
 
-# %% ../../nbs/methods/04_cards.ipynb #ef0b644f
+# %% ../../nbs/methods/04_cards.ipynb #77072bc7
 _AGAIN = "Fetch or save both files again"
 
 def _there(path):
@@ -180,7 +156,7 @@ def _read_card(path):
     if _missing(card): raise ValueError(f"{path} lacks {', '.join(_missing(card))}. {_AGAIN}")
     return card
 
-# %% ../../nbs/methods/04_cards.ipynb #f05f8c53
+# %% ../../nbs/methods/04_cards.ipynb #b0f9cd61
 _CROP = dict(crop_scale=0.4, scale_gain=0.05) # what format 1 takes for granted
 
 def _usable(sizes):
@@ -197,7 +173,7 @@ def _lay_out(card, path):
     if not _usable(sizes): raise ValueError(f"{path} gives no usable sizes of the network. {_AGAIN}")
     with torch.device('meta'): return Ranker(**sizes)
 
-# %% ../../nbs/methods/04_cards.ipynb #89d82874
+# %% ../../nbs/methods/04_cards.ipynb #d408e700
 def _check_tensors(tensors, ranker, weights, about):
     "Raise `ValueError` when tensors are not those of a network"
     shapes = lambda t: {k: (tuple(v.shape), v.dtype) for k, v in t.items()}
