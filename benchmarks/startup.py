@@ -1,8 +1,8 @@
 """How long attic takes to answer: `python benchmarks/startup.py`, or `--rounds 1 --dry` for a quick look.
 
-Every command runs in a process of its own, one after the other, in rounds, so whatever else the machine does falls on all of them alike.
-Reported are medians over the rounds: seconds by the clock, CPU seconds (user and system), and the most memory that the process had.
-`import torch` is measured in the same rounds, because no command that needs PyTorch can be faster than that.
+Every command runs in a process of its own, one after the other, in rounds, so whatever else the machine does falls on
+all of them alike. Reported are medians over the rounds: seconds by the clock, CPU seconds (user and system), and the most
+memory that the process had. `import torch` is in the same rounds: no command that needs PyTorch can be faster than that.
 `attic label` counts until its page has answered a request with the link that the server printed.
 """
 import argparse
@@ -25,7 +25,7 @@ LIMITS |= {f'attic {verb} --help': (1, 150) for verb in VERBS}  # seconds, MB
 
 
 def used(pid):
-    "CPU seconds and peak memory in MB of a running process; the memory of this one does not count, as `getrusage` would have it."
+    "CPU seconds and peak memory in MB of a running process; `getrusage` would count the memory of this one, too."
     stat = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     lines = Path(f'/proc/{pid}/status').read_text().splitlines()
     peak = next((int(line.split()[1]) for line in lines if line.startswith('VmHWM')), 0)
@@ -37,7 +37,7 @@ def watch(process, seen):
     while process.poll() is None:
         try: seen.append(used(process.pid)[1])
         except (OSError, IndexError): return
-        time.sleep(0.005)
+        time.sleep(0.01)
 
 
 def once(command):
@@ -57,7 +57,8 @@ def once(command):
 def label(folder):
     "Start the labelling page, and wait until it answers."
     start = time.perf_counter()
-    process = subprocess.Popen([*CLI, 'label', folder, '--port', '0', '--no_browser'], stdout=subprocess.PIPE, text=True)
+    command = [*CLI, 'label', folder, '--port', '0', '--no_browser']
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         link = next(line.split()[-1] for line in process.stdout if line.strip().startswith('label '))
         with urlopen(link, timeout=60) as page: page.read()
@@ -72,7 +73,8 @@ def label(folder):
 def make_batch(folder):
     "A small batch to label."
     code = ("import sys, torch; from attic.labels.batch import write_batch; "
-            "a, b = torch.randint(0, 256, (2, 20, 3, 64, 64), dtype=torch.uint8); write_batch(sys.argv[1], a, b, 'masculine')")
+            "a, b = torch.randint(0, 256, (2, 20, 3, 64, 64), dtype=torch.uint8); "
+            "write_batch(sys.argv[1], a, b, 'masculine')")
     subprocess.run([sys.executable, '-c', code, folder], check=True)
 
 
@@ -81,8 +83,8 @@ def jobs(batch):
     python = lambda code: lambda: once([sys.executable, '-c', code])
     attic = lambda *args: lambda: once([*CLI, *args])
     verbs = {f'attic {verb} --help': attic(verb, '--help') for verb in VERBS}
-    return {'python -c pass': python('pass'), 'import torch': python('import torch'), 'import attic': python('import attic'),
-            'attic --help': attic('--help'), **verbs, 'attic label, until its page answers': lambda: label(batch)}
+    statements = {'python -c pass': python('pass'), **{s: python(s) for s in ('import torch', 'import attic')}}
+    return statements | {'attic --help': attic('--help'), **verbs, 'attic label, until its page answers': lambda: label(batch)}
 
 
 def median(measured):

@@ -13,8 +13,8 @@ from ..core import check_choice, pick_device
 from ..data.sources import get_dataset
 from ..labels.answers import find_batch
 from ..labels.batch import Batch, read_batch, write_batch
+from ..labels.formats import write_platforms
 from ..labels.human_loop import question as default_question
-from ..labels.templates import write_platforms
 from ..methods.adversary import Proposal
 from ..methods.methods import METHODS, Experiment, ProposalRequest
 
