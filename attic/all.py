@@ -21,8 +21,8 @@ MODULES = (
     'labels.human_loop', 'app.rank', 'app.sort', 'app.batch_cli',
     'report.statistics', 'report.tables', 'report.figures', 'report.provenance')
 
-# %% ../nbs/03_all.ipynb #b32aa853
-WINNERS = dict(SOURCES='data.sources', Source='data.sources', PARTS='data.dataset', prepare='methods.sweep')
+# %% ../nbs/03_all.ipynb #a19c94e1
+WINNERS = dict(PARTS='data.dataset', prepare='methods.sweep')
 
 def _owners():
     "Name -> the modules that have it in their public API"

@@ -1,8 +1,8 @@
 """How long attic takes to answer: `python benchmarks/startup.py`, or `--rounds 1 --dry` for a quick look.
 
 Every command runs in a process of its own, one after the other, in rounds, so whatever else the machine does falls on
-all of them alike. Reported are medians over the rounds: seconds by the clock, CPU seconds (user and system), and the most
-memory that the process had. `import torch` is in the same rounds: no command that needs PyTorch can be faster than that.
+all of them alike. Reported are medians over the rounds: seconds by the clock, CPU seconds (user and system), and the
+most memory that the process had. `import torch` is in the same rounds: no command that needs PyTorch can be faster.
 `attic label` counts until its page has answered a request with the link that the server printed.
 """
 import argparse
@@ -84,7 +84,8 @@ def jobs(batch):
     attic = lambda *args: lambda: once([*CLI, *args])
     verbs = {f'attic {verb} --help': attic(verb, '--help') for verb in VERBS}
     statements = {'python -c pass': python('pass'), **{s: python(s) for s in ('import torch', 'import attic')}}
-    return statements | {'attic --help': attic('--help'), **verbs, 'attic label, until its page answers': lambda: label(batch)}
+    served = {'attic label, until its page answers': lambda: label(batch)}
+    return statements | {'attic --help': attic('--help')} | verbs | served
 
 
 def median(measured):

@@ -96,8 +96,8 @@ def model_card(
         intended_use=_USE.format(ex.attr.replace('_', ' ')), limits=_limits(ex, facts['n_synthetic'], people),
         licence=SOURCES[ex.dataset.source].licence(ex.dataset, people), versions=versions) | more
 
-# %% ../../nbs/methods/04_cards.ipynb #f5fab1b7
-FORMAT = 2 # of model files; 2 adds `crop_scale` and `scale_gain` to the sizes of the network
+# %% ../../nbs/methods/04_cards.ipynb #a9807066
+FORMAT = 1 # of model files; a reader refuses what is newer
 _CARD = dict(name=str, attribute=str, limits=str, budget=dict, accuracy=dict, licence=dict, versions=dict)
 
 def model_files(
@@ -130,7 +130,7 @@ def save_model(
     write_json(about, card | dict(format=FORMAT, network=ranker.sizes, sha256=_sha256(weights)))
     return weights
 
-# %% ../../nbs/methods/04_cards.ipynb #77072bc7
+# %% ../../nbs/methods/04_cards.ipynb #bdb93d2d
 _AGAIN = "Fetch or save both files again"
 
 def _there(path):
@@ -150,26 +150,26 @@ def _read_card(path):
     except (ValueError, RecursionError) as e: raise ValueError(f"{path} is damaged ({e}). {_AGAIN}") from e
     if not isinstance(card, dict) or type(card.get('format')) is not int:
         raise ValueError(f"{path} is not the card of a model. Name a file that `save_model` wrote")
-    if not 1 <= card['format'] <= FORMAT:
-        raise ValueError(f"{path} has format {card['format']}, but this attic reads formats 1 to {FORMAT}. "
+    if card['format'] != FORMAT:
+        raise ValueError(f"{path} has format {card['format']}, but this attic reads format {FORMAT}. "
                          "Use another version of attic, or save the model again")
     if _missing(card): raise ValueError(f"{path} lacks {', '.join(_missing(card))}. {_AGAIN}")
     return card
 
-# %% ../../nbs/methods/04_cards.ipynb #b0f9cd61
-_CROP = dict(crop_scale=0.4, scale_gain=0.05) # what format 1 takes for granted
+# %% ../../nbs/methods/04_cards.ipynb #dc30649d
+_PIXELS = ('width', 'side', 'region')
 
 def _usable(sizes):
     "Whether a card's sizes could be those of a network"
-    if not isinstance(sizes, dict) or set(sizes) != {'width', 'side', 'region', 'backbone', *_CROP}: return False
-    whole = all(type(sizes[k]) is int and 1 <= sizes[k] <= 1024 for k in ('width', 'side', 'region'))
-    real = all(type(sizes[k]) in (int, float) and 0 <= sizes[k] <= 2 for k in _CROP)
+    if not isinstance(sizes, dict) or set(sizes) - {'crop_scale', 'scale_gain'} != {*_PIXELS, 'backbone'}: return False
+    whole = all(type(sizes[k]) is int and 1 <= sizes[k] <= 1024 for k in _PIXELS)
+    crop = [v for k, v in sizes.items() if k in ('crop_scale', 'scale_gain')]
+    real = all(type(v) in (int, float) and 0 <= v <= 2 for v in crop)
     return whole and real and sizes['backbone'] in BACKBONES
 
 def _lay_out(card, path):
     "A ranker of a card's sizes that has no memory yet"
     sizes = card.get('network')
-    if card['format'] == 1 and isinstance(sizes, dict): sizes = sizes | _CROP
     if not _usable(sizes): raise ValueError(f"{path} gives no usable sizes of the network. {_AGAIN}")
     with torch.device('meta'): return Ranker(**sizes)
 
