@@ -14,6 +14,7 @@ from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 
 warnings.filterwarnings('ignore', message='.*torch.jit.script.*') # fastai still uses it
+os.environ.setdefault('KINETO_LOG_LEVEL', '6') # PyTorch's profiler writes lines for its developers to the terminal
 
 # %% ../nbs/00_core.ipynb #bec35384
 FACES = ('bald', 'dark_hair', 'big_eyes', 'masculine', 'mouth_open', 'smiling', 'forehead', 'young')
