@@ -17,6 +17,7 @@ setup(
     package_data={'attic': ['weights/*.safetensors', 'weights/*.json', 'app/static/*']},
     python_requires=f">={cfg['min_python']}", install_requires=words('requirements'),
     extras_require={'dev': words('dev_requirements'), 'crowd': words('crowd_requirements')},
-    entry_points={'console_scripts': words('console_scripts'), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
+    entry_points={'console_scripts': words('console_scripts'),
+                  'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     classifiers=['License :: OSI Approved :: Apache Software License', 'Programming Language :: Python :: 3',
                  'Topic :: Scientific/Engineering :: Artificial Intelligence'], zip_safe=False)
