@@ -88,15 +88,15 @@ def _check_single(rows):
     twice = rows[rows.duplicated([*_PAIRED, 'method'], keep=False)]
     if twice.empty: return
     column = next((c for c in _APART if c in twice and twice[c].nunique(dropna=False) > 1), 'key')
-    left_out = twice[column].dropna().iloc[-1]
-    raise ValueError(f"some runs are there more than once, with another {column}: choose, such as rows[rows.{column} != {left_out!r}]")
+    choice = f"rows[rows.{column} != {twice[column].dropna().iloc[-1]!r}]"
+    raise ValueError(f"some runs are there more than once, with another {column}: choose, such as {choice}")
 
 def _beside_base(rows, base):
     "Each row of the other methods, beside the base's row of the same seed and test pairs"
     others, bases = rows[rows.method != base], rows[rows.method == base]
     return others.merge(bases, on=_PAIRED, suffixes=('', '_base'), validate='m:1')
 
-# %% ../../nbs/report/00_statistics.ipynb #c8d61b5f
+# %% ../../nbs/report/00_statistics.ipynb #408502e2
 _CELL = ['dataset', 'scenario', 'test', 'method', 'attribute']
 
 def _compare_one(part):
@@ -108,8 +108,8 @@ def compare(
     rows:pd.DataFrame,  # from `store.load_rows`
     base:str='Real',    # what methods are compared with
     level:float=0.05,   # share of false discoveries that is accepted
-) -> pd.DataFrame:      # one line a method and attribute: gain in points of accuracy with its 95 % interval over seeds (NaN for one), p-value, verdict
-    "Each method against another, attribute by attribute, paired by seed and test pair; raise `ValueError` where a run is there twice"
+) -> pd.DataFrame:      # a line a method and attribute: gain in points, its 95 % interval over seeds, p-value, verdict
+    "Each method against another, attribute by attribute; raise `ValueError` where a run is there twice"
     _check_single(rows)
     groups = _beside_base(rows, base).groupby(_CELL, sort=False)
     table = pd.DataFrame([dict(zip(_CELL, names)) | _compare_one(part) for names, part in groups])
@@ -153,7 +153,7 @@ def curve_gains(
     start = before.reindex(pd.MultiIndex.from_frame(curves[run])).values
     return curves.assign(gain=100 * (curves.accuracy.values - start))
 
-# %% ../../nbs/report/00_statistics.ipynb #0e6815aa
+# %% ../../nbs/report/00_statistics.ipynb #d1ed5be5
 def _half_width(right, base):
     "Half the interval of a gain, in points of accuracy"
     _, low, high = gain(right, base)
@@ -162,6 +162,6 @@ def _half_width(right, base):
 def pair_luck(
     rows:pd.DataFrame, # from `store.load_rows`, of one dataset and test set
 ) -> pd.Series:        # attribute -> points of accuracy
-    "How far a method and Real, one seed each, may differ by luck of the test pairs: half a 95 % interval, on the average method"
+    "How far a method and Real, one seed each, may differ by luck: half a 95 % interval, on the average method"
     both = _beside_base(rows, 'Real')
     return both.assign(half=list(map(_half_width, both.right, both.right_base))).groupby('attribute').half.mean()
