@@ -166,14 +166,14 @@ def mixed_precision(
     import torch
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=training and precision(device) == 'bfloat16')
 
-# %% ../nbs/00_core.ipynb #5775a382
+# %% ../nbs/00_core.ipynb #7c0e9c6c
 def device_facts(
     device='cpu', # where a network trains
 ) -> dict:        # device, threads (of a CPU), precision, torch
     "Facts of the hardware and of PyTorch that enter the key of what is trained on it"
     import torch
     threads = torch.get_num_threads() if torch.device(device).type == 'cpu' else None
-    return dict(device=str(device), threads=threads, precision=precision(device), torch=torch.__version__)
+    return dict(device=str(device), threads=threads, precision=precision(device), torch=torch.__version__.split('+')[0])
 
 # %% ../nbs/00_core.ipynb #26769312
 if os.environ.get('IN_TEST'):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['save_tensors', 'load_tensors', 'cache_dir', 'cache_path', 'shipped_dir', 'cached', 'fresh_cache', 'results_dir',
-           'row_path', 'read_row', 'write_sweep', 'load_rows', 'load_curves', 'pack_rows']
+           'row_path', 'read_row', 'row_lines', 'curve_lines', 'write_sweep', 'load_rows', 'load_curves', 'pack_rows']
 
 # %% ../nbs/02_store.ipynb #a44d68d6
 import hashlib, json, os, tempfile, warnings
@@ -119,7 +119,7 @@ def read_row(
         raise ValueError(f"{path} is not a result row ({e!r}); delete it and run again") from e
     return row
 
-# %% ../nbs/02_store.ipynb #60f0b98e
+# %% ../nbs/02_store.ipynb #2f89fbe7
 _INNER = ('tests', 'curve', 'configs', 'versions', 'fingerprints')
 
 def _flat(row):
@@ -127,11 +127,15 @@ def _flat(row):
     parts = [row['config'], row['result'], row['provenance']]
     return dict(key=row['key']) | {k: v for part in parts for k, v in part.items() if k not in _INNER}
 
-def _lines(row):
+def row_lines(
+    row:dict, # key, config, result, provenance
+) -> list:   # dictionaries, one a test set
     "One line for each test set"
     return [_flat(row) | dict(test=t) | outcome for t, outcome in row['result']['tests'].items()]
 
-def _points(row):
+def curve_lines(
+    row:dict, # key, config, result, provenance
+) -> list:   # dictionaries, one a batch and test set
     "One line for each batch and test set of a learning curve"
     who = {k: row['config'][k] for k in ('dataset', 'attribute', 'method', 'seed')}
     return [dict(key=row['key']) | who | dict(batch=i, n_labels=p['n_labels'], n_kept=p['n_kept'], test=t, accuracy=a)
@@ -167,7 +171,7 @@ def write_sweep(
     with atomic_write(out/f'{name}.csv') as tmp: lines.drop(columns='right').to_csv(tmp, index=False, lineterminator='\n')
     return out/f'{name}.csv'
 
-# %% ../nbs/02_store.ipynb #5e2e374b
+# %% ../nbs/02_store.ipynb #21f8a716
 _TEXT = dict.fromkeys(('key', 'dataset', 'prior', 'annotator', 'python', 'torch', 'torchvision', 'fastai', 'numpy', 'zuko'), str)
 
 def _read_sweep(path):
@@ -190,7 +194,7 @@ def load_rows(
     name:str='*',   # which sweeps, `out/NAME.csv`; all by default
 ) -> pd.DataFrame:  # one line for each run and test set
     "Read all rows of a folder, sweeps and single ones; raise `ValueError` naming a file that holds no row"
-    singles = [line for p in sorted(Path(out).glob('rows/*.json')) for line in _lines(read_row(p))]
+    singles = [line for p in sorted(Path(out).glob('rows/*.json')) for line in row_lines(read_row(p))]
     tables = [_read_sweep(p) for p in _sweeps(out, name)] + ([pd.DataFrame(singles)] if singles else [])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
@@ -200,7 +204,7 @@ def load_curves(
     keys=None,      # only runs with these keys
 ) -> pd.DataFrame:  # one line for each run, batch and test set: key, dataset, attribute, method, seed, batch, n_labels, n_kept, test, accuracy
     "Read the learning curves of the Active scenario"
-    singles = [point for p in sorted(Path(out).glob('rows/*.json')) for point in _points(read_row(p))]
+    singles = [point for p in sorted(Path(out).glob('rows/*.json')) for point in curve_lines(read_row(p))]
     tables = [pd.read_csv(p, dtype=dict(key=str, dataset=str)) for p in sorted(Path(out).glob(f'{name}.curves.csv'))]
     tables += [pd.DataFrame(singles)] if singles else []
     curves = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=['key'])

@@ -107,15 +107,17 @@ class Experiment:
 @dataclass
 class ProposalRequest:
     "What a method is asked for"
-    ex:Experiment           # what is given
-    image_set:ImageSet               # images of the labelled pairs so far
+    ex:Experiment           # dataset, generator, crowd, seed
+    image_set:ImageSet      # images of the labelled pairs so far
     pairs:Pairs             # labelled pairs so far
     n:int                   # how many pairs to propose
-    turn:int=0              # how often it was asked before
-    last:Proposal|None=None  # what it proposed the last time
+    turn:int=0              # how often the method was asked before
+    last:Proposal|None=None # its previous proposal
 
     @property
-    def seed(self) -> tuple: return (self.ex.seed,) if self.turn == 0 else (self.ex.seed, self.turn)
+    def seed(self) -> tuple: # for random streams
+        "The experiment's seed, and the turn after the first"
+        return (self.ex.seed,) if self.turn == 0 else (self.ex.seed, self.turn)
 
 # %% ../../nbs/methods/01_methods.ipynb #me10
 def real_plus(
@@ -124,19 +126,25 @@ def real_plus(
     "Real+: pseudo-pairs from the strength-labelled images that train the generator (Sec. IV-A)"
     image_set = request.ex.dataset.part('generator')
     a, b = torch.randint(len(image_set), (2, request.n), generator=rng(*request.seed, 'real+'))
-    return Proposal(image_set.images[a], image_set.images[b], targets((image_set.strengths[a] - image_set.strengths[b])[:, request.ex.j]))
+    gap = image_set.strengths[a] - image_set.strengths[b]
+    return Proposal(image_set.images[a], image_set.images[b], targets(gap[:, request.ex.j]))
 
 # %% ../../nbs/methods/01_methods.ipynb #me12
-_jitter = v2.Compose([v2.Pad(40, padding_mode='edge'), v2.RandomAffine(20, translate=(0.09, 0.09), scale=(0.7, 1.4), interpolation=v2.InterpolationMode.BILINEAR),
-                      v2.CenterCrop(64), v2.ColorJitter(contrast=(0.5, 2), hue=0.1)])
+_jitter = v2.Compose([
+    v2.Pad(40, padding_mode='edge'),
+    v2.RandomAffine(20, translate=(0.09, 0.09), scale=(0.7, 1.4), interpolation=v2.InterpolationMode.BILINEAR),
+    v2.CenterCrop(64),
+    v2.ColorJitter(contrast=(0.5, 2), hue=0.1)])
 
 def jitter(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
     "Jitter: real pairs under low-level transformations, labels kept (Sec. IV-A)"
     seed_everything(*request.seed, 'jitter')
-    p = request.pairs[torch.randperm(len(request.pairs)).repeat(-(-request.n // len(request.pairs)))[:request.n]]
-    a, b = (torch.stack([_jitter(x) for x in request.image_set.images[i]]) for i in (p.a, p.b))
+    n = len(request.pairs)
+    p = request.pairs[torch.randperm(n).repeat(-(-request.n // n))[:request.n]]
+    a = torch.stack([_jitter(x) for x in request.image_set.images[p.a]])
+    b = torch.stack([_jitter(x) for x in request.image_set.images[p.b]])
     return Proposal(a, b, p.target)
 
 # %% ../../nbs/methods/01_methods.ipynb #me14
@@ -144,10 +152,12 @@ def prior(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
     "Prior: pairs of random control parameters"
-    gen, j = request.ex.generator, request.ex.j
-    y, z = gen.sample(2*request.n, rng(*request.seed, 'prior'))
-    return Proposal(*generate(gen, y, z).chunk(2), targets((y[:request.n] - y[request.n:])[:, j]).cpu())
+    gen, n = request.ex.generator, request.n
+    y, z = gen.sample(2*n, rng(*request.seed, 'prior'))
+    label = targets((y[:n] - y[n:])[:, request.ex.j]).cpu()
+    return Proposal(*generate(gen, y, z).chunk(2), label)
 
+# %% ../../nbs/methods/01_methods.ipynb #0b0c2823
 def semantic_jitter(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
@@ -164,7 +174,8 @@ def pool(
 ) -> Proposal:
     "Pool: the pairs of unlabelled real images that the ranker tells apart least"
     images = request.ex.dataset.part('generator').images
-    a, b = torch.randperm(len(images), generator=rng(*request.seed, 'pool'))[:len(images)//2*2].view(2, -1)
+    order = torch.randperm(len(images), generator=rng(*request.seed, 'pool'))
+    a, b = order[:len(images)//2*2].view(2, -1)
     v = score(request.ex.fit(request.image_set, request.pairs), images)
     closest = (v[a] - v[b]).abs().argsort()[:request.n]
     a, b = a[closest], b[closest]
