@@ -27,7 +27,7 @@ def _usual(rows):
     "Rows of the usual experiment"
     what = ['profile', 'dataset', 'n_train', 'steps', 'data']
     kinds = rows[what].drop_duplicates()
-    return rows.merge(kinds[[_is_usual(r) for r in kinds.itertuples()]])
+    return rows.merge(kinds.loc[[_is_usual(r) for r in kinds.itertuples()]])
 
 def _largest(rows):
     "Rows of the largest profile that each dataset has rows of"

@@ -190,7 +190,7 @@ def plot_accuracy(
 ):
     "Accuracy of each method in each scenario (rows) and test set (columns), with intervals over test pairs"
     scenarios, tests = _in_order(rows.scenario, SCENARIOS), _in_order(rows.test, TESTS)
-    size = 1 + 2.8*len(tests), len(scenarios) * (0.9 + 0.22*rows.method.nunique())
+    size = 1 + 2.8*len(tests), len(scenarios) * (0.9 + 0.26*rows.method.nunique())
     fig, axs = plt.subplots(len(scenarios), len(tests), figsize=size, sharex=True, squeeze=False)
     for (i, j), ax in np.ndenumerate(axs):
         _accuracy_panel(ax, rows[(rows.scenario == scenarios[i]) & (rows.test == tests[j])])

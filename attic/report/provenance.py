@@ -18,6 +18,11 @@ def _listed(values):
     "The different values, as text"
     return ', '.join(map(str, values.dropna().unique()))
 
+def _moved(runs):
+    "How many runs were made by 0.1.0 and got today's keys since"
+    n = runs.moved_from.notna().sum() if 'moved_from' in runs else 0
+    return {'made by 0.1.0, keys moved': n} if n else {}
+
 def provenance(
     rows:pd.DataFrame, # from `store.load_rows`
 ) -> pd.Series:
@@ -26,7 +31,7 @@ def provenance(
     hours = f'{runs.seconds.sum()/3600:.1f}'
     cost = {'runs': len(runs), 'hash of the rows': digest(sorted(runs.key)), 'hours on one core': hours}
     facts = {name: _listed(runs[column].sort_values()) for column, name in _COLUMNS.items()}
-    return pd.Series(cost | facts, name='')
+    return pd.Series(cost | facts | _moved(runs), name='')
 
 # %% ../../nbs/report/03_provenance.ipynb #new501f8623
 def _run_facts(ex, method, scenario):
