@@ -164,7 +164,8 @@ def mixed_precision(
 ):                      # a context
     "Compute in `precision(device)` inside of a block"
     import torch
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=training and precision(device) == 'bfloat16')
+    enabled = training and precision(device) == 'bfloat16'
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=enabled)
 
 # %% ../nbs/00_core.ipynb #7c0e9c6c
 def device_facts(

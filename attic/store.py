@@ -89,7 +89,7 @@ def cached(
 # %% ../nbs/02_store.ipynb #c89f3048
 @contextmanager
 def fresh_cache():
-    "An empty cache for the length of a block, without what ships: whatever is made in it is made from scratch, then forgotten"
+    "An empty cache for the length of a block, without what ships: everything in it is made from scratch"
     with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, ATTIC_CACHE=folder, ATTIC_FROM_SCRATCH='1'):
         yield Path(folder)
 
@@ -97,7 +97,7 @@ def fresh_cache():
 def results_dir(
     out=None, # a folder, or None for the default
 ) -> Path:
-    "Where results go: `out`, or `runs/` beside `settings.ini`; in a test a temporary folder, so real results stay untouched"
+    "Where results go: `out`, or `runs/` beside `settings.ini`; in a test a temporary folder"
     if out: return Path(out).expanduser()
     return Path(tempfile.gettempdir())/f'attic-test-{os.getpid()}' if os.environ.get('IN_TEST') else root()/'runs'
 
@@ -168,11 +168,13 @@ def write_sweep(
     if len(curves):
         curves = curves.sort_values(['key', 'batch', 'test'])
         with atomic_write(out/f'{name}.curves.csv') as tmp: curves.to_csv(tmp, index=False, lineterminator='\n')
-    with atomic_write(out/f'{name}.csv') as tmp: lines.drop(columns='right').to_csv(tmp, index=False, lineterminator='\n')
+    readable = lines.drop(columns='right')
+    with atomic_write(out/f'{name}.csv') as tmp: readable.to_csv(tmp, index=False, lineterminator='\n')
     return out/f'{name}.csv'
 
 # %% ../nbs/02_store.ipynb #21f8a716
-_TEXT = dict.fromkeys(('key', 'dataset', 'prior', 'annotator', 'python', 'torch', 'torchvision', 'fastai', 'numpy', 'zuko'), str)
+_TEXT = dict.fromkeys(('key', 'dataset', 'prior', 'annotator', 'data', 'moved_from', 'python', 'torch', 'torchvision',
+                       'fastai', 'numpy', 'zuko'), str)
 
 def _read_sweep(path):
     "The lines of a packed sweep, with their outcomes"
@@ -202,7 +204,7 @@ def load_curves(
     out,            # folder of results
     name:str='*',   # which sweeps, `out/NAME.curves.csv`; all by default
     keys=None,      # only runs with these keys
-) -> pd.DataFrame:  # one line for each run, batch and test set: key, dataset, attribute, method, seed, batch, n_labels, n_kept, test, accuracy
+) -> pd.DataFrame:  # one line for each run, batch and test set
     "Read the learning curves of the Active scenario"
     singles = [point for p in sorted(Path(out).glob('rows/*.json')) for point in curve_lines(read_row(p))]
     tables = [pd.read_csv(p, dtype=dict(key=str, dataset=str)) for p in sorted(Path(out).glob(f'{name}.curves.csv'))]

@@ -39,7 +39,7 @@ class TrainingSet:
 ROUNDS = 4 # of proposals for one batch, where only kept pairs count
 
 def _label(request, method, before, again=ROUNDS - 1):
-    "Add proposed pairs, labelled by the crowd; where only kept pairs count, ask the method again for those that were discarded"
+    "Add proposed pairs, labelled by the crowd; where only kept pairs count, ask again for the discarded ones"
     ex, made = request.ex, method.propose(request)
     drawn, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
     kept = Pairs(kept.a, kept.b, kept.target, method.origin)
@@ -131,7 +131,8 @@ _PARTS = dict(images='generator', generator='generator', predictor='generator', 
 def _versions(needs, method):
     "The VERSION of each module that makes something for a run"
     used = {m for n in needs for m in _MODULES.get(n, ())} | {dataset_module, annotators, aggregate}
-    return {m.__name__.removeprefix('attic.'): m.VERSION for m in used} | dict(run=VERSION, method=METHODS[method].version)
+    versions = {m.__name__.removeprefix('attic.'): m.VERSION for m in used}
+    return versions | dict(run=VERSION, method=METHODS[method].version)
 
 def run_config(
     ex:Experiment, # dataset, attribute, profile, seed, device, prior, budget
@@ -139,14 +140,16 @@ def run_config(
     scenario:str,  # one of `SCENARIOS`
 ) -> RunConfig:
     "All that decides a run, and nothing that does not"
-    needs, profile = _needs(ex, method, scenario), ex.profile
+    needs, profile, data = _needs(ex, method, scenario), ex.profile, ex.dataset
     names = {_CONFIGS.get(n, n) for n in needs - {'images'}} | {'crowd'}
-    parts = {'train', 'valid', *ex.dataset.tests} | {_PARTS[n] for n in needs if n in _PARTS}
+    parts = {'train', 'valid', *data.tests} | {_PARTS[n] for n in needs if n in _PARTS}
     n_pairs = {k: getattr(profile.data, k) for k in ('n_train', 'n_valid', 'n_test')}
     return RunConfig(
-        ex.dataset.name, profile.name, {p: ex.dataset.fingerprints[p] for p in parts}, n_pairs, ex.attr, method, scenario, ex.seed, ex.budget,
-        {n: getattr(profile, n) for n in names}, _versions(needs, method), device_facts(ex.device),
-        ex.prior if 'generator' in needs else None, ex.people and ex.people.fingerprint)
+        dataset=data.name, profile=profile.name, fingerprints={p: data.fingerprints[p] for p in parts}, n_pairs=n_pairs,
+        attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, budget=ex.budget,
+        configs={n: getattr(profile, n) for n in names}, versions=_versions(needs, method),
+        hardware=device_facts(ex.device), prior=ex.prior if 'generator' in needs else None,
+        people=ex.people and ex.people.fingerprint)
 
 def row_key(
     ex:Experiment, # dataset, attribute, profile, seed, device, prior, budget
@@ -195,21 +198,23 @@ def describe(
     config:RunConfig, # from `run_config`
 ) -> dict:
     "What was run: names for tables, then all that the key is made of"
-    names = dict(dataset=ex.dataset.name, source=ex.dataset.source, attribute=ex.attr, method=config.method, scenario=config.scenario,
-                 seed=ex.seed, profile=ex.profile.name, prior=config.prior, budget=ex.budget, curation=ex.dataset.curation,
-                 n_train=ex.profile.data.n_train, steps=ex.profile.ranker.steps, data=digest(ex.dataset.fingerprints))
+    data, profile = ex.dataset, ex.profile
+    names = dict(dataset=data.name, source=data.source, attribute=ex.attr, method=config.method)
+    names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior, budget=ex.budget, curation=data.curation)
+    names |= dict(n_train=profile.data.n_train, steps=profile.ranker.steps, data=digest(data.fingerprints))
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
-    return names | dict(configs={k: vars(c) for k, c in config.configs.items()}, versions=config.versions, fingerprints=config.fingerprints)
+    configs = {k: vars(c) for k, c in config.configs.items()}
+    return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)
 
 def _provenance(config, seconds):
     "What made a row, and how long it took"
-    return config.hardware | {p: version(p) for p in PACKAGES} | dict(
-        python=platform.python_version(), machine=platform.machine(), seconds=seconds, finished=time.strftime('%Y-%m-%dT%H:%M:%S'))
+    made_by = {p: version(p) for p in PACKAGES} | dict(python=platform.python_version(), machine=platform.machine())
+    return config.hardware | made_by | dict(seconds=seconds, finished=time.strftime('%Y-%m-%dT%H:%M:%S'))
 
 def _result(measured, scenario):
     "What a run cost, and what came out"
     train, outcome = measured[-1]
-    cost = dict(n_real=train.n_real, n_synthetic=train.n_synthetic, n_inferred=train.n_inferred, n_kept=len(train.pairs))
+    cost = {k: getattr(train, k) for k in ('n_real', 'n_synthetic', 'n_inferred')} | dict(n_kept=len(train.pairs))
     return cost | outcome | (dict(curve=[_point(*m) for m in measured]) if scenario == 'Active' else {})
 
 def _measure(ranker, ex):
@@ -238,5 +243,6 @@ def ask_people(
 ) -> Experiment:   # `ex` itself where the method asks nobody
     "The same experiment with people in place of the simulated crowd"
     if scenario == 'Auto' or not METHODS[method].propose or not METHODS[method].asks: return ex
-    name = '-'.join([ex.dataset.name, ex.attr, method.lower().replace(' ', '_'), scenario, ex.profile.name, str(ex.seed)])
+    who = method.lower().replace(' ', '_')
+    name = '-'.join([ex.dataset.name, ex.attr, who, scenario, ex.profile.name, str(ex.seed)])
     return replace(ex, people=People(ex.dataset, ex.profile, ex.device, Path(out)/'people'/name, votes))

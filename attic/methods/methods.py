@@ -37,7 +37,7 @@ class Experiment:
     seed:int=0            # of everything that is random, except the dataset
     device:str='cpu'      # where networks are
     prior:str='flow'      # of the generator's z: a learnt 'flow', or 'normal' as published
-    budget:str='bought'   # what counts: labels that are 'bought', also those of discarded pairs, or pairs that are 'kept'
+    budget:str='bought'   # what counts: labels 'bought', also those of discarded pairs, or pairs 'kept'
     people:object=None    # who labels drawn pairs in place of the simulated crowd, such as `human_loop.People`
 
     def __post_init__(self):
@@ -219,7 +219,8 @@ NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'adversary', 'ob
 _DRAWS, _ADVERSARY = ('ranker', 'generator'), ('ranker', 'generator', 'adversary')
 METHODS = {
     'Real': Method(needs=('ranker',), colour=7),
-    'Real+': Method(real_plus, 'pseudo', asks=False, scenarios=('Normal', 'Auto'), needs=('ranker', 'images'), colour=0),
+    'Real+': Method(real_plus, 'pseudo', asks=False, scenarios=('Normal', 'Auto'),
+                    needs=('ranker', 'images'), colour=0),
     'Jitter': Method(jitter, 'jitter', asks=False, needs=('ranker',), colour=1),
     'Semantic Jitter': Method(semantic_jitter, needs=_DRAWS, colour=4),
     'Prior': Method(prior, needs=_DRAWS, colour=5),

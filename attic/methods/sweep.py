@@ -13,7 +13,7 @@ from ..data.sources import get_dataset
 from ..labels.human_loop import Waiting
 from .experiment import ask_people, run
 from .methods import METHODS, SCENARIOS, Experiment
-from ..store import load_curves, load_rows, results_dir
+from ..store import load_rows, results_dir
 from ..worlds.population import WORLDS
 
 # %% ../../nbs/methods/03_sweep.ipynb #newfeb890e6
@@ -44,8 +44,9 @@ def load_default_rows(
     rows = pd.concat([load_rows(d) for d in folders], ignore_index=True)
     if rows.empty: return load(folders[1])
     flow = rows.prior.isna() | (rows.prior == 'flow')
-    people = rows.annotator == 'people' if 'annotator' in rows else False
-    rows = rows[rows.dataset.str.fullmatch(dataset) & rows.scenario.isin(scenarios) & flow & (rows.budget == 'bought') & ~people]
+    people = rows.get('annotator', pd.Series('', rows.index)) == 'people'
+    wanted = rows.dataset.str.fullmatch(dataset) & rows.scenario.isin(scenarios)
+    rows = rows[wanted & flow & (rows.budget == 'bought') & ~people]
     rows = _largest(_usual(rows))
     keys = set(rows.drop_duplicates(['dataset', 'attribute', 'method', 'scenario', 'seed'], keep='last').key)
     found = pd.concat([load(d) for d in folders], ignore_index=True)
