@@ -176,7 +176,7 @@ def run(
     row = dict(key=digest(config), config=describe(ex, config), result=_result(measured, scenario),
                provenance=_provenance(config, round(time.time() - start, 1)))
     write_json(path, row)
-    return row
+    return read_row(path)
 
 def ranker_of(
     ex:Experiment,     # what is given
