@@ -1,9 +1,10 @@
-"""Build the site into `_docs/` without Quarto, and check it: `python scripts/build_docs.py` (`--quarto` builds it with Quarto).
+"""Build the site into `_docs/` without Quarto, and check it: `python scripts/build_docs.py` (`--quarto`: with Quarto).
 
 nbdev processes the notebooks into `_proc/` and smalldocs renders them. Two things are then made as Quarto makes them:
-pages are called what nbdev's links call them (`core.html` for `00_core.ipynb`), and equations are drawn, here as MathML,
-which browsers show without a script or a download. The finished site needs nothing from outside; the last step checks that,
-and that every link leads somewhere. Exits with 1, and a list, when something is broken.
+pages get the names that nbdev's links use (`core.html` for `00_core.ipynb`), and equations are drawn, here as MathML,
+which browsers show without a script or a download. The addresses of 0.1.0 lead to where the pages are now.
+The finished site needs nothing from outside; the last step checks that, and that every link leads somewhere.
+Exits with 1, and a list, when something is broken.
 """
 import html
 import io
@@ -59,29 +60,38 @@ def drop_progress(nb):
 
 
 def last_words(markdown):
-    "The last paragraph of Markdown as plain text, which introduces the picture below it; a heading where there is nothing else."
+    "The last paragraph of Markdown as plain text, which introduces the picture below it; or else the heading."
     text = re.sub(r'```.*?```|<!--.*?-->|^\|.*$', '', markdown, flags=re.M | re.S)
     text = re.sub(r'!?\[([^]]*)\]\([^)]*\)', r'\1', text)
     blocks = [b.strip() for b in re.split(r'\n\s*\n', text) if b.strip()]
-    return re.sub(r'\s+', ' ', re.sub(r'\\(?:math\w+|text|operatorname)\b|[*`#>$\\{}]', '', blocks[-1])).strip().rstrip(':') if blocks else ''
+    if not blocks: return ''
+    plain = re.sub(r'\\(?:math\w+|text|operatorname)\b|[*`#>$\\{}]', '', blocks[-1])
+    return re.sub(r'\s+', ' ', plain).strip().rstrip(':')
+
+
+def has_picture(cell):
+    "Whether a picture is among a cell's outputs."
+    return any(kind.startswith('image/') for output in cell.get('outputs', []) for kind in output.get('data', {}))
 
 
 def describe_pictures(nb):
-    "Give every picture among a page's outputs a text for those who do not see it: the words that introduce it, where `#| fig-alt:` says nothing else."
+    "Describe every picture among a page's outputs to those who can't see it: by `#| fig-alt:`, or the words before it."
     words = ''
     for cell in nb['cells']:
         source = ''.join(cell['source'])
         if cell['cell_type'] == 'markdown': words = last_words(source) or words
-        elif any(kind.startswith('image/') for o in cell.get('outputs', []) for kind in o.get('data', {})) and 'fig-alt:' not in source:
-            cell['source'] = f'#| fig-alt: {json.dumps(words, ensure_ascii=False)}\n#| fig-align: left\n{source}'
+        elif has_picture(cell) and 'fig-alt:' not in source:
+            alt = json.dumps(words, ensure_ascii=False)
+            cell['source'] = f'#| fig-alt: {alt}\n#| fig-align: left\n{source}'
 
 
 def plain_signatures(nb):
-    "Take nbdev's links out of the signatures among a page's outputs: a block of code shows `[name](address)` as it is written."
+    "Take nbdev's links out of the signatures among a page's outputs: code shows `[name](address)` as it is written."
     def plain(block): return re.sub(r'\[(`[^`]+`)\]\([^)]*\)', r'\1', block[0])
     for cell in nb['cells']:
         for data in (o['data'] for o in cell.get('outputs', []) if 'text/markdown' in o.get('data', {})):
-            data['text/markdown'] = re.sub(r'^```python\n.*?^```$', plain, ''.join(data['text/markdown']), flags=re.M | re.S)
+            text = ''.join(data['text/markdown'])
+            data['text/markdown'] = re.sub(r'^```python\n.*?^```$', plain, text, flags=re.M | re.S)
 
 
 def relink(text, names):
@@ -89,7 +99,8 @@ def relink(text, names):
     def new(match):
         folder, name = match['folder'] or '', match['name']
         return f"{match['open']}{folder}{names.get(name, name)}.ipynb"
-    return re.sub(r'''(?P<open>\]\(\s*<?|\]:\s*|href=["'])(?P<folder>[^)\s"'#:]*/)?(?P<name>[^)\s"'#:/]+)\.ipynb''', new, text)
+    opening, folder, name = r'''\]\(\s*<?|\]:\s*|href=["']''', r'''[^)\s"'#:]*/''', r'''[^)\s"'#:/]+'''
+    return re.sub(rf'(?P<open>{opening})(?P<folder>{folder})?(?P<name>{name})\.ipynb', new, text)
 
 
 def rename_pages():
@@ -158,49 +169,110 @@ def site_url():
 def draw_equations(text, page, problems):
     "Replace the TeX of a page by MathML, and take out the links to KaTeX on a content network."
     tex2mathml = LatexToMathML(fancy_error=False)  # one for each page, so that numbers start at 1
-    def draw(match):
+    def mathml(match):
         display, tex = match[1] == 'display', html.unescape(match[2])
         if r'\tag' in tex and r'\begin{equation}' not in tex: tex = rf'\begin{{equation}}{tex}\end{{equation}}'
-        try: mathml = tex2mathml.convert_with_global_state(tex, displaystyle=display)
+        try: drawn = tex2mathml.convert_with_global_state(tex, displaystyle=display)
         except LatexError as e:
             problems.append(f'{page}: equation {tex!r}: {e}')
             return match[0]
-        return f'<span class="math {match[1]}">{mathml}</span>'
-    text = re.sub(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', draw, text, flags=re.S)
+        return f'<span class="math {match[1]}">{drawn}</span>'
+    text = re.sub(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', mathml, text, flags=re.S)
     return re.sub(r'<(?:link|script)[^>]*/katex@[^>]*>(?:</script>)?', '', text)
 
 
 def mark_wide(text):
-    "Call pictures `wide` that are more than three times as wide as high: on a phone they are scrolled, and not made too small to see."
+    "Call pictures `wide` that are over three times as wide as high: a phone scrolls them instead of shrinking them."
     def mark(match):
         width, height = Image.open(io.BytesIO(b64decode(match[2]))).size
-        return match[0].replace('class="img-fluid"', 'class="img-fluid wide"') if width > max(600, 3*height) else match[0]
+        wide = width > max(600, 3*height)
+        return match[0].replace('class="img-fluid"', 'class="img-fluid wide"') if wide else match[0]
     return re.sub(r'<img[^>]*src="data:image/(png|jpeg);base64,([^"]*)"[^>]*>', mark, text)
 
 
+def link_within(text, page):
+    "Make the links of a page to our own site relative."
+    top = '../' * (len(page.parts) - 1) or './'
+    return re.sub(rf'href="{re.escape(site_url())}(?:/([^"]*))?"', lambda m: f'href="{top}{m[1] or ""}"', text)
+
+
 def finish_pages():
-    "Draw equations, mark wide pictures, make links to our own site relative, and leave the theme's web fonts out; returns the problems."
-    problems, ours = [], re.escape(site_url())
+    """Draw equations, mark wide pictures, make links to our own site relative, and leave out the theme's web fonts.
+    Returns the problems."""
+    problems = []
     for path in sorted(DOCS.rglob('*.html')):
         page = path.relative_to(DOCS)
         text = mark_wide(draw_equations(path.read_text(encoding='utf-8'), page, problems))
-        top = '../' * (len(page.parts) - 1) or './'
-        text = re.sub(rf'href="{ours}(?:/([^"]*))?"', lambda m: f'href="{top}{m[1] or ""}"', text)
-        path.write_text(text, encoding='utf-8')
+        path.write_text(link_within(text, page), encoding='utf-8')
     for path in (DOCS/'site_libs').rglob('*.css'):
         text = path.read_text(encoding='utf-8')
         path.write_text(re.sub(r'@import url\(https?:[^)]*\);?', '', text), encoding='utf-8')
     return problems
 
 
+# --- old addresses
+
+# Where the pages of 0.1.0 are now, by their addresses without `.html`. The pages that aren't here kept their address.
+MOVED = {
+    'adversary': 'methods/adversary',
+    'answers': 'labels/formats',
+    'attic_data': 'data/download',
+    'batches': 'labels/batch',
+    'control': 'models/control',
+    'datasets': 'data/dataset',
+    'fixtures': 'tests/testing',
+    'flow': 'models/flow',
+    'generator': 'models/generator',
+    'judge': 'models/scorer',
+    'labelling': 'app/labelling',
+    'loop': 'labels/human_loop',
+    'methods': 'methods/methods',
+    'models': 'app/rank',
+    'pairs': 'data/pairs',
+    'paper_data': 'data/paper',
+    'people': 'app/batch_cli',
+    'platforms': 'labels/templates',
+    'protocol': 'methods/experiment',
+    'ranker': 'models/ranker',
+    'regressor': 'models/scorer',
+    'report': 'report/tables',
+    'stack': 'guides/speed',
+    'votes': 'labels/annotators',
+    'words': 'app/sort',
+    'workers': 'labels/aggregate',
+    'worlds_canvas': 'worlds/canvas',
+    'worlds_faces': 'worlds/faces',
+    'worlds_shoes': 'worlds/shoes',
+}
+REDIRECT = '''<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>Moved</title><link rel="canonical" href="{target}">
+<script>location.replace("{target}" + location.hash)</script>
+<noscript><meta http-equiv="refresh" content="0; url={target}"></noscript></head>
+<body><p>This page is now <a href="{target}">{target}</a>.</p></body></html>
+'''
+
+
+def write_redirects():
+    "Let each old address lead to the new page, at the same place on it; returns the problems."
+    for old, new in MOVED.items():
+        page = DOCS/f'{old}.html'
+        if page.exists(): yield f'{old}.html: an old address and a page of today'
+        else: page.write_text(REDIRECT.format(target=f'{new}.html'), encoding='utf-8')
+
+
 # --- the check
 
-# What a reader must not meet: links within links (nbdev links names in backticks by itself), cross-references and ids in Quarto's notation, which smalldocs does not read, and TeX
-AS_TEXT = re.compile(r'\]\((?:[\w./]+\.(?:ipynb|html)|https?:)[^)]*\)|@(?:fig|tbl|eq|sec|lst)-[\w-]+|\{#[\w-]+\}|\\\(.*?\\\)|\\\[.*?\\\]|\$\$')
+# What a reader must not meet as text: TeX, links within links (nbdev links names in backticks by itself), and
+# cross-references and ids in Quarto's notation, which smalldocs does not read
+AS_TEXT = re.compile('|'.join((
+    r'\]\((?:[\w./]+\.(?:ipynb|html)|https?:)[^)]*\)',
+    r'@(?:fig|tbl|eq|sec|lst)-[\w-]+|\{#[\w-]+\}',
+    r'\\\(.*?\\\)|\\\[.*?\\\]|\$\$',
+)))
 
 
 class Page(HTMLParser):
-    "What the check has to know of a page: its ids, what it refers to, its pictures, and what was left as text: cross-references, equations."
+    "What the check has to know of a page: its ids, what it refers to, its pictures, and what was left as text."
     def __init__(self, path):
         super().__init__()
         self.ids, self.refs, self.styles, self.unresolved, self.pictures = set(), [], [], [], []
@@ -247,7 +319,7 @@ def check_ref(page, tag, ref, pages):
 
 
 def check_picture(attrs):
-    "What is wrong with a picture: nothing that describes it. `alt=\"\"` is for decoration, which our pages do not have."
+    "What is wrong with a picture: nothing describes it. `alt=\"\"` is for decoration, which our pages do not have."
     return None if attrs.get('alt', '').strip() else f"picture without a description: {attrs.get('src', '')[:60]}"
 
 
@@ -256,24 +328,26 @@ def check_css(path, text):
     found = re.findall(r'''url\(\s*["']?([^"')]+)|@import\s+["']([^"']+)''', text)
     for ref in (a or b for a, b in found):
         if is_external(ref): yield f'fetched from outside: {ref}'
-        elif not ref.startswith(('data:', '#')) and not (path.parent/urlsplit(ref).path).is_file(): yield f'no such file: {ref}'
+        elif ref.startswith(('data:', '#')): continue
+        elif not (path.parent/urlsplit(ref).path).is_file(): yield f'no such file: {ref}'
 
 
 def check_script(text):
     "Content networks that a script names."
-    yield from (f'script names {m}' for m in set(re.findall(r'https?://[^\s"\'`]*(?:cdn|jsdelivr|unpkg|googleapis|gstatic)[^\s"\'`]*', text)))
+    networks = r'https?://[^\s"\'`]*(?:cdn|jsdelivr|unpkg|googleapis|gstatic)[^\s"\'`]*'
+    yield from (f'script names {address}' for address in set(re.findall(networks, text)))
 
 
 def check_site():
     "Everything broken in `_docs/`: links, places on pages, files fetched from outside, cross-references left as text."
     pages = {p.resolve(): Page(p) for p in sorted(DOCS.rglob('*.html'))}
     problems = []
-    def note(path, said): problems.extend(f'{path.relative_to(DOCS)}: {s}' for s in said if s)
+    def note(path, found): problems.extend(f'{path.relative_to(DOCS)}: {what}' for what in found if what)
     for path, page in pages.items():
         note(path, dict.fromkeys(check_ref(path, tag, ref, pages) for tag, ref in page.refs))
         note(path, map(check_picture, page.pictures))
         for text in page.styles: note(path, [*check_css(path, text), *check_script(text)])
-        note(path, (f'left as text (an equation, a link within a link, or a cross-reference that only Quarto reads): {r}' for r in page.unresolved))
+        note(path, (f'left as text, an equation, a link in a link or a cross-reference: {r}' for r in page.unresolved))
     for path in DOCS.rglob('*.css'): note(path, check_css(path, path.read_text(encoding='utf-8')))
     for path in DOCS.rglob('*.js'): note(path, check_script(path.read_text(encoding='utf-8')))
     if not (DOCS/'index.html').is_file(): problems.append('index.html: the site has no first page')
@@ -299,6 +373,7 @@ def quarto():
     subprocess.run(['quarto', 'render', '--no-cache'], cwd=PROC, check=True)
     if DOCS.exists(): shutil.rmtree(DOCS)
     shutil.move(PROC/'_docs', DOCS)
+    list(write_redirects())
 
 
 def main(args):
@@ -307,7 +382,7 @@ def main(args):
     process_notebooks()
     if args == ['--quarto']: return quarto()
     rename_pages()
-    problems = render() + finish_pages()
+    problems = render() + finish_pages() + list(write_redirects())
     found, n_pages = check_site()
     problems += found
     report(problems)

@@ -1,9 +1,8 @@
 """Make `README.md` from `nbs/index.ipynb`, and `CONTRIBUTING.md` from its guide: `python scripts/make_readme.py`.
 
-What `nbdev_readme` does where Quarto is installed, without Quarto: hidden cells go, the rest is Markdown. The pages stand in
-`nbs/` and the files above it, so links and pictures are made to start from there. A picture in the README is a committed file
-(`![What it shows](images/result.png)`), never the output of a cell, so that every host shows it; in the other file pictures
-that are outputs are left out.
+It does what `nbdev_readme` does with Quarto: hidden cells go, the rest becomes Markdown. Pages are in `nbs/` and these
+files above it, so links and pictures start from there. Every host shows a picture that is a committed file
+(`![What it shows](images/result.png)`); the output of a cell is refused in the README, and left out of CONTRIBUTING.
 """
 import json
 import re
@@ -36,8 +35,8 @@ def show_output(output, page):
     if output.get('name') == 'stderr': return ''
     data = {k: joined(v) for k, v in output.get('data', {'text/plain': output.get('text', '')}).items()}
     if any(kind.startswith('image/') for kind in data):
-        if page.name == 'index.ipynb': sys.exit('index.ipynb: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
-        return ''
+        if page.name != 'index.ipynb': return ''
+        sys.exit('index.ipynb: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
     if data.get('text/plain', '').startswith(('<Axes', '<Figure')): return ''
     if 'text/markdown' in data: return relink(data['text/markdown'], page)
     if 'text/html' in data: return re.sub(r'<style.*?</style>\s*', '', data['text/html'], flags=re.S)

@@ -35,14 +35,17 @@ domains = {}
 def domain(row, profile):
     key = json.dumps([row['domain'], row['curation'], profile.name, profile.n_train])
     name = row['folder'] or row['domain']
-    if key not in domains: domains[key] = get_domain(name, profile, row['attribute'], *([] if row['folder'] else [row['curation']]))
+    curation = [] if row['folder'] else [row['curation']]
+    if key not in domains: domains[key] = get_domain(name, profile, row['attribute'], *curation)
     return domains[key]
 
 torch.set_num_threads(1)
 for line in sys.stdin:
     row = json.loads(line)
-    profile = replace(PROFILES[row['profile']], steps=row['steps'], **({'n_train': row['n_train']} if row['n_train'] else {}))
-    ex = Experiment(domain(row, profile), row['attribute'], profile, row['seed'], row['device'], row['prior'], row['budget'])
+    profile = replace(PROFILES[row['profile']], steps=row['steps'])
+    if row['n_train']: profile = replace(profile, n_train=row['n_train'])
+    options = [row[k] for k in ('seed', 'device', 'prior', 'budget')]
+    ex = Experiment(domain(row, profile), row['attribute'], profile, *options)
     with patch.object(protocol, 'precision', lambda _: row['precision']):
         print('\\nkey', protocol.row_key(ex, row['method'], row['scenario']), flush=True)
 """
@@ -50,14 +53,21 @@ for line in sys.stdin:
 
 def settings(row, sweep, folder):
     "A row's settings, with what 0.1.0 did not write down: the folder, and of the streetlight rows the labels asked for"
-    return row | dict(folder=folder if row['source'] == 'folder' else '', n_train=row['n_real'] if 'streetlight' in sweep else 0)
+    n_train = row['n_real'] if 'streetlight' in sweep else 0
+    return row | dict(folder=folder if row['source'] == 'folder' else '', n_train=n_train)
+
+
+def without_result(row):
+    "What a row says of its run"
+    return {k: v for k, v in row.items() if k not in COST}
 
 
 def old_keys(old, rows):
     "The keys that 0.1.0 computes for rows"
     env = os.environ | dict(PYTHONPATH=str(old), OMP_NUM_THREADS='1')
-    lines = '\n'.join(json.dumps({k: v for k, v in r.items() if k not in COST}) for r in rows)
-    done = subprocess.run([sys.executable, '-c', OLD_KEYS], input=lines, env=env, cwd=old, check=True, capture_output=True, text=True)
+    lines = '\n'.join(json.dumps(without_result(r)) for r in rows)
+    command = [sys.executable, '-c', OLD_KEYS]
+    done = subprocess.run(command, input=lines, env=env, cwd=old, check=True, capture_output=True, text=True)
     return [line.split()[1] for line in done.stdout.splitlines() if line.startswith('key ')]
 
 
@@ -75,13 +85,15 @@ class Mover:
         name = row['folder'] or row['domain']
         known = (name, row['curation'], profile.data)
         if known not in self.datasets: self.datasets[known] = get_dataset(name, profile, row['attribute'], row['curation'])
-        return Experiment(self.datasets[known], row['attribute'], profile, row['seed'], row['device'], row['prior'], row['budget'])
+        options = [row[k] for k in ('seed', 'device', 'prior', 'budget')]
+        return Experiment(self.datasets[known], row['attribute'], profile, *options)
 
     def move(self, row, times):
         "The row under its new key"
         from attic.core import digest
         from attic.methods import experiment
-        facts = {k: row[k] for k in ('device', 'precision', 'torch')} | dict(threads=row['threads'] if row['device'] == 'cpu' else None)
+        threads = row['threads'] if row['device'] == 'cpu' else None
+        facts = {k: row[k] for k in ('device', 'precision', 'torch')} | dict(threads=threads)
         ex = self.experiment(row)
         with patch.object(experiment, 'device_facts', lambda _: facts):
             config = experiment.run_config(ex, row['method'], row['scenario'])
@@ -96,8 +108,8 @@ def move_sweep(path, old, out, folder, mover):
     name = path.relative_to(old/'results').with_suffix('')
     rows = [settings(json.loads(line), str(name), folder) for line in path.read_text(encoding='utf-8').splitlines()]
     times = json.loads(path.with_suffix('.times.json').read_text(encoding='utf-8'))
-    keys = old_keys(old, [r for r in rows if r['device'] == 'cpu'])
-    known = [k == r['key'] for k, r in zip(keys, [r for r in rows if r['device'] == 'cpu'])]
+    on_cpu = [r for r in rows if r['device'] == 'cpu']
+    known = [k == r['key'] for k, r in zip(old_keys(old, on_cpu), on_cpu)]
     if not all(known): raise ValueError(f"{path}: {known.count(False)} rows were not made by the code of 0.1.0")
     moved = [mover.move(r, times.get(r['key'], {})) for r in tqdm(rows, desc=str(name), leave=False)]
     lines = pd.DataFrame([line for r in moved for line in row_lines(r)])

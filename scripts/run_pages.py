@@ -1,9 +1,8 @@
-"""Run pages and keep what they show: `python scripts/run_pages.py nbs/05_ranker.ipynb ...` (all pages without arguments).
+"""Run pages and keep what they show: `python scripts/run_pages.py nbs/models/00_ranker.ipynb ...` (or all pages).
 
-Cells marked `#| slow`, which train for many minutes what ships with attic, are not run, and keep what they showed; `--slow` runs them too.
-
-What the site shows is what a page printed when it was last run. Progress bars and standard error are for the person who waits,
-so they are taken out; then `nbdev_clean` takes out what changes from run to run. A page that fails is left as it was.
+Cells marked `#| slow` train for minutes what ships with attic: they keep their outputs, and only `--slow` runs them.
+The site shows what a page printed when it was last run. Progress bars and standard error are for the person who waits:
+they go; then `nbdev_clean` takes out what changes from run to run. A page that fails stays as it was.
 """
 import base64
 import io
@@ -17,6 +16,7 @@ from execnb.shell import CaptureShell
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+LARGE = 100_000  # characters of an encoded picture
 
 
 def is_debris(output):
@@ -24,8 +24,8 @@ def is_debris(output):
     data = output.get('data', {})
     html = ''.join(data.get('text/html', ''))
     plain = ''.join(data.get('text/plain', ''))
-    bar = '\r' in ''.join(output.get('text', ''))
-    return output.get('name') == 'stderr' or bar or '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
+    if output.get('name') == 'stderr' or '\r' in ''.join(output.get('text', '')): return True
+    return '<progress' in html or 'progress-bar' in html or plain == '<IPython.core.display.HTML object>'
 
 
 def is_slow(cell):
@@ -34,12 +34,15 @@ def is_slow(cell):
 
 
 def shrink(output):
-    "Store a large picture with 256 colours: a page must stay light."
-    png = output.get('data', {}).get('image/png')
-    if png and len(png) > 150_000:
-        small = io.BytesIO()
-        Image.open(io.BytesIO(base64.b64decode(''.join(png)))).convert('RGB').quantize(256).save(small, 'PNG', optimize=True)
-        if small.tell() < 0.75 * len(png): output['data']['image/png'] = base64.b64encode(small.getvalue()).decode() + '\n'
+    "Store a picture with a palette of 256 colours where nothing is lost by it, or where it is large: pages stay light."
+    png = ''.join(output.get('data', {}).get('image/png', ''))
+    if not png: return output
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert('RGB')
+    if not picture.getcolors(256) and len(png) < LARGE: return output
+    small = io.BytesIO()
+    picture.quantize(256).save(small, 'PNG', optimize=True)
+    encoded = base64.b64encode(small.getvalue()).decode() + '\n'
+    if len(encoded) < len(png): output['data']['image/png'] = encoded
     return output
 
 
@@ -50,18 +53,25 @@ def run_page(path, slow=False):
     nb = read_nb(path)
     for cell in nb.cells:  # a cell that shows nothing now must not keep what it showed before
         if 'outputs' in cell and (slow or not is_slow(cell)): cell['outputs'] = []
-    CaptureShell(path=ROOT/'nbs', mpl_format='png').run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
+    shell = CaptureShell(path=ROOT/'nbs', mpl_format='png')
+    shell.run_all(nb, exc_stop=True, preproc=lambda cell: is_slow(cell) and not slow)
     for cell in nb.cells:
         if 'outputs' in cell: cell['outputs'] = [shrink(o) for o in cell['outputs'] if not is_debris(o)]
     write_nb(nb, path)
 
 
+def is_page(path):
+    "Whether nbdev takes a notebook for a page: no part of its path is hidden."
+    return not any(part.startswith(('.', '_')) for part in path.relative_to(ROOT).parts)
+
+
 def main(args):
-    "Each page in a process of its own, so that none sees what another imported."
+    "Run each page in a process of its own: no page sees what another imported."
     slow, names = [a for a in args if a == '--slow'], [a for a in args if a != '--slow']
-    pages = [Path(n).resolve() for n in names] or sorted(p for p in (ROOT/'nbs').rglob('*.ipynb') if not any(q.startswith(('.', '_')) for q in p.relative_to(ROOT).parts))
+    pages = [Path(n).resolve() for n in names] or sorted(filter(is_page, (ROOT/'nbs').rglob('*.ipynb')))
     for page in pages:
-        if subprocess.run([sys.executable, __file__, '--one', page, *slow]).returncode: sys.exit(f'{page.relative_to(ROOT)} failed, and is as it was')
+        done = subprocess.run([sys.executable, __file__, '--one', page, *slow])
+        if done.returncode: sys.exit(f'{page.relative_to(ROOT)} failed, and is as it was')
     subprocess.run(['nbdev_clean'], cwd=ROOT, check=True)
 
 

@@ -5,75 +5,84 @@
 # %% auto #0
 __all__ = ['FEWEST', 'SHOWN', 'N_UNSUPERVISED', 'STRATEGIES', 'STEPS', 'read_folder', 'random_pairs', 'unsure_pairs', 'ask_about',
            'answered', 'held_out', 'unsupervised_attributes', 'drawn_pairs', 'labelled_pairs', 'word_card', 'ask_more',
-           'attic_learn']
+           'sort_by_word']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
-import io, sys
+import io
 from contextlib import redirect_stdout
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from ..config import Profile, default_profile, get_profile
-from ..core import digest, check_choice, pick_device, rng
 import numpy as np, torch
-from fastcore.script import call_parse
 
-from ..methods.adversary import AtticPlusObjective, Proposal, create_pairs
-from ..labels.batch import Batch, BatchError, read_batch, write_batch
-from ..data.folder import DataError, read_images
+from .rank import list_images, read_batches, sort_folder, tell_skipped
+from ..config import Profile, default_profile, get_profile
+from ..core import check_choice, digest, pick_device, rng
 from ..data.dataset import Dataset
+from ..data.folder import DataError, read_images
+from ..data.pairs import ImageSet, Pairs
 from ..data.sources import color_edge_features
+from ..labels.aggregate import label_pairs
+from ..labels.answers import batch_answers
+from ..labels.batch import Batch, BatchError, read_batch, write_batch
+from ..labels.human_loop import Waiting
+from ..methods.adversary import AtticPlusObjective, Proposal, create_pairs
+from ..methods.cards import file_stem, model_card, save_model
+from ..methods.experiment import TrainingSet
+from ..methods.methods import Experiment
 from ..models.flow import fit_flow
 from ..models.generator import fit_generator
-from ..models.scorer import fit_probe
-from ..labels.human_loop import Waiting
-from ..labels.answers import batch_answers
-from ..methods.methods import Experiment
-from ..methods.experiment import TrainingSet
-from .rank import file_stem, list_images, model_card, read_batches, save_model, sort_folder, tell_skipped
-from ..data.pairs import ImageSet, Pairs, join
 from ..models.ranker import Ranker, differences, fit_ranker, pair_accuracy, score
-from ..models.scorer import fit_predictor
+from ..models.scorer import fit_predictor, fit_probe
 from ..report.statistics import interval
-from ..labels.aggregate import label_pairs
 
 # %% ../../nbs/app/02_sort.ipynb #wo006
 FEWEST = 40 # images; with fewer there is nothing to learn from
 
+def _different_images(folder, size):
+    "Name and image of each different image of a folder, and what was skipped"
+    (images, skipped, _), first = list_images(folder), {}
+    for names, pixels in read_batches(images, folder.resolve(), size, skipped):
+        for name, image in zip(names, pixels): first.setdefault(digest(image), (name, image))
+    return list(first.values()), skipped
+
 def read_folder(
     folder,      # images, at any depth
     size:int=64, # side in pixels; the middle square of an image is kept
-) -> ImageSet:       # without strengths; `names` are the paths below the folder
-    "The images of a folder, each once; raise `DataError` when it is none, or holds fewer than `FEWEST` different images"
+) -> ImageSet:   # without strengths; `names` are the paths below the folder
+    "The images of a folder, each once; raise `DataError` when it is none, or holds fewer than `FEWEST`"
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
-    (found, skipped, _), first = list_images(folder), {}
-    for names, images in read_batches(found, folder.resolve(), size, skipped):
-        for name, image in zip(names, images): first.setdefault(digest(image), (name, image))
-    if len(first) < FEWEST: raise DataError(f"{folder} holds {len(first)} different images that can be read ({tell_skipped(skipped)}); at least {FEWEST} are needed, and a few hundred are better. Put more there, or name another folder")
-    names, images = zip(*first.values())
+    different, skipped = _different_images(folder, size)
+    if len(different) < FEWEST:
+        raise DataError(f"{folder} holds {len(different)} different images that can be read ({tell_skipped(skipped)}); "
+                        f"at least {FEWEST} are needed, and a few hundred are better. "
+                        "Put more there, or name another folder")
+    names, images = zip(*different)
     return ImageSet(torch.stack(images), names=list(names))
 
 # %% ../../nbs/app/02_sort.ipynb #wo011
 def random_pairs(
     n_images:int, # how many there are
-    n:int,        # pairs that are wanted; there are at most half as many as images
+    n:int,        # how many pairs; at most half as many as images
     seed=0,       # which ones
     used=(),      # images that are in pairs already; they come last
 ) -> tuple[torch.Tensor, torch.Tensor]: # int64 A and B; no image is in two of these pairs
-    "Pairs of images by chance"
+    "Random pairs of images"
     order = torch.randperm(n_images, generator=rng(seed, 'words', 'pairs'))
     late = torch.isin(order, torch.as_tensor(used, dtype=torch.long))
     order = torch.cat([order[~late], order[late]])
     return tuple(order[:n_images//2*2].view(-1, 2)[:n].T)
 
+# %% ../../nbs/app/02_sort.ipynb #361833fc
 def unsure_pairs(
-    ranker:Ranker, # trained so far
-    image_set:ImageSet,     # the folder's images
-    n:int,         # pairs that are wanted
-    seed=0,        # which ones are looked at
-    used=(),       # images that are in pairs already; they come last
-) -> tuple[torch.Tensor, torch.Tensor]: # int64 A and B, those that it can tell apart least first
-    "The pairs of which a ranker is least certain, among random ones"
+    ranker:Ranker,      # trained so far
+    image_set:ImageSet, # the folder's images
+    n:int,              # how many pairs
+    seed=0,             # which pairs are considered
+    used=(),            # images that are in pairs already; they come last
+) -> tuple[torch.Tensor, torch.Tensor]: # int64 A and B, the least sure first
+    "Of random pairs, those that a ranker is least sure of"
     free = max(len(image_set) - len(set(map(int, used))), 2*n)
     a, b = random_pairs(len(image_set), free//2, seed, used)
     v = score(ranker, image_set.images)
@@ -84,196 +93,256 @@ def unsure_pairs(
 SHOWN = 256 # side in pixels of what people see
 
 def ask_about(
-    folder,          # where the images are
-    image_set:ImageSet,       # from `read_folder`
-    word:str,        # what is compared
-    a:torch.Tensor,  # images A, positions in the bank
-    b:torch.Tensor,  # images B
-    path,            # the batch to write
+    folder,             # where the images are
+    image_set:ImageSet, # from `read_folder`
+    word:str,           # what is compared
+    a:torch.Tensor,     # images A, positions in `image_set`
+    b:torch.Tensor,     # images B
+    path,               # the batch to write
     strategy:str='random', # how the pairs were found
 ) -> Batch:
     "Write pairs of a folder's images for people to compare; raise `BatchError` when `path` holds anything else"
     files = [[image_set.names[i], image_set.names[j]] for i, j in zip(a, b)]
-    shown = [read_images([Path(folder).expanduser()/f for f in side], SHOWN)[0] for side in zip(*files)]
-    return write_batch(path, *shown, word, about=dict(strategy=strategy, files=files))
+    folder = Path(folder).expanduser()
+    shown = [read_images([folder/f for f in side], SHOWN)[0] for side in zip(*files)]
+    return write_batch(path, *shown, word, about=dict(how=strategy, files=files))
 
 # %% ../../nbs/app/02_sort.ipynb #wo017
+def _file_pairs(batch, image_set, target):
+    "Pairs of the folder's images; raise `BatchError` when an image is no longer there"
+    files, where = batch.about['files'], {f: i for i, f in enumerate(image_set.names)}
+    gone = [f for f in chain.from_iterable(files) if f not in where]
+    if gone:
+        raise BatchError(f"{batch.path} has answers about {gone[0]!r}, which is not in the folder "
+                         f"({len(gone)} such images). Put the files back, or move {batch.path} away "
+                         "to do without its answers")
+    a, b = [torch.tensor([where[f] for f in side]) for side in zip(*files)]
+    return Pairs(a, b, target)
+
 def answered(
-    batch:Batch, # of which all pairs have answers
-    image_set:ImageSet,   # the folder's images, from `read_folder`
+    batch:Batch,        # all of its pairs must have answers
+    image_set:ImageSet, # the folder's images, from `read_folder`
 ) -> tuple[ImageSet, Pairs]: # the images of its pairs, and the pairs that were kept
-    "What people said; raise `Waiting` while there are pairs without an answer, and `BatchError` when an image is no longer in the folder"
+    "What people answered; raise `Waiting` while answers are missing, and `BatchError` when an image is gone"
     answers, asked = batch_answers(batch), batch.asked
     short = int((~asked.pair.isin(answers.pair)).sum())
     if short: raise Waiting(batch, short, 1)
-    told = label_pairs(answers, votes=1).loc[asked.pair]
-    target, keep = torch.tensor(told.target.values, dtype=torch.float32), torch.tensor(told.keep.values).nonzero().flatten()
-    if 'files' not in batch.about:
-        both, n = torch.cat(batch.sides(asked.pair)), len(asked)
-        return ImageSet(both), Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')[keep]
-    where = {f: i for i, f in enumerate(image_set.names)}
-    gone = [f for pair in batch.about['files'] for f in pair if f not in where]
-    if gone: raise BatchError(f"{batch.path} has answers about {gone[0]!r}, which is not in the folder ({len(gone)} such images). Put the files back, or move {batch.path} away to do without its answers")
-    return image_set, Pairs(*torch.tensor([[where[f] for f in pair] for pair in batch.about['files']]).T, target)[keep]
+    summary = label_pairs(answers, votes=1).loc[asked.pair]
+    target = torch.tensor(summary.target.values, dtype=torch.float32)
+    keep = torch.tensor(summary.keep.values).nonzero().flatten()
+    if 'files' in batch.about: return image_set, _file_pairs(batch, image_set, target)[keep]
+    n = len(asked) # a generator drew them, and the batch has their images
+    pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
+    return ImageSet(torch.cat(batch.sides(asked.pair))), pairs[keep]
 
 # %% ../../nbs/app/02_sort.ipynb #wo022
 def held_out(
-    image_set:ImageSet,       # images
-    pairs:Pairs,     # labelled pairs of them
-    asked,           # which of them are asked about, positions (Q,)
-    profile:Profile, # of the rankers
-    seed:int=0,      # of the division, and of the rankers
-    folds:int=5,     # rankers
-    device='cpu',    # where they are trained
-) -> torch.Tensor:   # v_a - v_b of each asked pair, from a ranker that has seen none of its images (Q,)
-    "Ask rankers about pairs that they were not trained on"
+    image_set:ImageSet, # images
+    pairs:Pairs,        # labelled pairs of them
+    asked,              # the pairs to order, positions (Q,)
+    profile:Profile,    # of the rankers
+    seed:int=0,         # of the division, and of the rankers
+    folds:int=5,        # rankers
+    device='cpu',       # where they are trained
+) -> torch.Tensor:      # v_a - v_b of each, from a ranker that has seen none of its images (Q,)
+    "Cross-validation: let rankers order pairs that they were not trained on"
     asked = torch.as_tensor(asked)
     diff = torch.zeros(len(asked))
     for part in torch.randperm(len(asked), generator=rng(seed, 'words', 'folds')).chunk(folds):
         test = pairs[asked[part]]
         seen = torch.cat([test.a, test.b])
         train = pairs[(~(torch.isin(pairs.a, seen) | torch.isin(pairs.b, seen))).nonzero().flatten()]
-        diff[part] = differences(fit_ranker(image_set, train, (image_set, test), profile, seed, device), image_set, test)
+        ranker = fit_ranker(image_set, train, (image_set, test), profile.ranker, seed, device)
+        diff[part] = differences(ranker, image_set, test)
     return diff
 
 # %% ../../nbs/app/02_sort.ipynb #wo025
-N_UNSUPERVISED = 8 # strengths that the generator is told
+N_UNSUPERVISED = 8 # strengths that the generator gets
 
 def unsupervised_attributes(
     image_set:ImageSet,    # images
     n:int=N_UNSUPERVISED,  # how many
-) -> ImageSet:        # the same images, with strengths (N, n) of mean 0 and standard deviation 1
+) -> ImageSet:             # the same images, with strengths (N, n) of mean 0 and standard deviation 1
     "Strengths for images that have none: principal components of colours and edges"
     f = torch.from_numpy(color_edge_features(image_set.images))
     u = torch.linalg.svd(f, full_matrices=False)[0][:, :n].float()
     sign = torch.where(u.gather(0, u.abs().argmax(0, keepdim=True)) < 0, -1., 1.) # a component's sign is arbitrary
     return ImageSet(image_set.images, (u - u.mean(0)) / u.std(0) * sign, image_set.names)
 
+# %% ../../nbs/app/02_sort.ipynb #2370285b
+def _unsupervised_dataset(image_set):
+    "A folder as a dataset that a generator can learn from"
+    attrs = [f'component {i + 1}' for i in range(N_UNSUPERVISED)]
+    return Dataset('folder', attrs, dict(generator=len(image_set)), lambda part: unsupervised_attributes(image_set),
+                   dict(generator=digest(image_set.images, N_UNSUPERVISED)), torch.ones(N_UNSUPERVISED))
+
 def drawn_pairs(
-    image_set:ImageSet,       # the folder's images
-    labelled:tuple,  # (Bank, Pairs): what is labelled so far
-    ranker:Ranker,   # trained on it
-    n:int,           # pairs that are wanted
-    profile:Profile, # of the networks
-    seed:int=0,      # of the game
-    device='cpu',    # where to train
+    image_set:ImageSet, # the folder's images
+    labelled:tuple,     # (ImageSet, Pairs): what is labelled so far
+    ranker:Ranker,      # trained on it
+    n:int,              # how many pairs
+    profile:Profile,    # of the networks
+    seed:int=0,         # of the adversarial run
+    device='cpu',       # where to train
 ) -> Proposal:
     "The pairs that ATTIC+ draws against a ranker; generator and features are trained once for a folder"
-    key = digest(image_set.images, N_UNSUPERVISED)
-    about = (lambda: unsupervised_attributes(image_set)), N_UNSUPERVISED, key, profile
-    gen = fit_flow(fit_generator(*about, device=device), about[0], key, profile, device)
-    probe = fit_probe(fit_predictor(*about, device=device), *labelled, seed)
-    return create_pairs(gen, ranker, labelled, labelled, AtticPlusObjective(0, probe, gen, gap_range=(0.6, 1.2), correlation=0), n, profile, seed, device)
+    dataset = _unsupervised_dataset(image_set)
+    vae = fit_generator(dataset, profile.generator, device=device)
+    gen = fit_flow(vae, dataset, profile.flow, device)
+    predictor = fit_predictor(dataset, 'generator', profile.predictor, device)
+    probe = fit_probe(predictor, *labelled, profile.probe, seed)
+    objective = AtticPlusObjective(0, probe, gen, replace(profile.objective, gap_range=(0.6, 1.2), correlation=0))
+    return create_pairs(gen, ranker, labelled, labelled, objective, n, profile, seed, device)
 
 # %% ../../nbs/app/02_sort.ipynb #wo028
 STRATEGIES = ('random', 'unsure', 'ATTIC+')
 
+def _concatenated(parts):
+    "Pairs of one image set, one after the other"
+    columns = [torch.cat([getattr(p, k) for p in parts]) for k in ('a', 'b', 'target')]
+    return Pairs(*columns, np.concatenate([p.origin for p in parts]))
+
 def labelled_pairs(
-    batches:list, # of one word
-    image_set:ImageSet,    # the folder's images
-) -> tuple[ImageSet, Pairs, torch.Tensor]: # images, pairs that were kept, and which of these were drawn by chance (P,)
-    "All that people said so far; raise `Waiting` while there are pairs without an answer"
-    images, pairs, chance, n = [image_set.images], [], [], len(image_set)
+    batches:list,       # of one word
+    image_set:ImageSet, # the folder's images
+) -> tuple[ImageSet, Pairs, torch.Tensor]: # images, pairs that were kept, and which of these are random (P,)
+    "All that people answered so far; raise `Waiting` while answers are missing"
+    images, parts, is_random, n = [image_set.images], [], [], len(image_set)
     for batch in batches:
-        there, said = answered(batch, image_set)
-        chance.append(torch.full((len(said),), batch.about.get('how') == 'random'))
-        if there is not image_set:
-            said, n = said.shift(n), n + len(there)
-            images.append(there.images)
-        pairs.append(said)
-    together = Pairs(*[torch.cat([getattr(p, k) for p in pairs]) for k in ('a', 'b', 'target')], np.concatenate([p.origin for p in pairs]))
-    return ImageSet(torch.cat(images)), together, torch.cat(chance)
+        batch_images, pairs = answered(batch, image_set)
+        is_random.append(torch.full((len(pairs),), batch.about.get('how') == 'random'))
+        if batch_images is not image_set:
+            pairs, n = pairs.shift(n), n + len(batch_images)
+            images.append(batch_images.images)
+        parts.append(pairs)
+    return ImageSet(torch.cat(images)), _concatenated(parts), torch.cat(is_random)
 
 # %% ../../nbs/app/02_sort.ipynb #wo031
 def word_card(
-    folder,         # the folder
-    image_set:ImageSet,      # its images
-    word:str,       # what was compared
-    pairs:Pairs,    # what the ranker was trained on
-    bought:int,     # answers that were asked for
-    right:int,      # held-out pairs in the right order
-    n:int,          # held-out pairs that were not ties
-    profile:Profile, # of the ranker
-    seed:int=0,     # of the ranker
+    folder,             # the folder
+    image_set:ImageSet, # its images
+    word:str,           # what was compared
+    pairs:Pairs,        # what the ranker was trained on
+    bought:int,         # answers that were asked for
+    right:int,          # held-out pairs in the right order
+    n:int,              # held-out pairs that were not ties
+    profile:Profile,    # of the ranker
+    seed:int=0,         # of the ranker
 ) -> dict:
     "The card of a ranker that was learnt from a folder and a word"
     name = Path(folder).expanduser().resolve().name or 'images'
-    dataset = Dataset(name, 'folder', (word,), dict(train=len(image_set)), lambda part: image_set, dict(train=digest(image_set.images)), torch.ones(1), labels=lambda attr, part: pairs)
+    dataset = Dataset(name, (word,), dict(train=len(image_set)), lambda part: image_set,
+                      dict(train=digest(image_set.images)), torch.ones(1), labels=lambda attr, part: pairs)
     drawn = int((pairs.origin == 'synthetic').sum())
-    said = TrainingSet(image_set, pairs, bought - drawn, drawn)
-    return model_card(Experiment(dataset, word, profile, seed), said, name=file_stem(word), accuracy={'held-out': dict(accuracy=right/n, n_test=n)})
+    train = TrainingSet(image_set, pairs, bought - drawn, drawn)
+    accuracy = {'held-out': dict(accuracy=right/n, n_test=n)}
+    return model_card(Experiment(dataset, word, profile, seed), train, name=file_stem(word), accuracy=accuracy)
 
+# %% ../../nbs/app/02_sort.ipynb #d84fec73
 def ask_more(
-    folder,          # the folder
-    image_set:ImageSet,       # its images
-    word:str,        # what is compared
-    path,            # the batch to write
-    strategy:str,         # one of `STRATEGIES`
-    n:int,           # pairs
-    labelled:tuple=(), # (Bank, Pairs) so far; empty for the first batch
+    folder,             # the folder
+    image_set:ImageSet, # its images
+    word:str,           # what is compared
+    path,               # the batch to write
+    strategy:str,       # one of `STRATEGIES`
+    n:int,              # how many pairs
+    labelled:tuple=(),  # (ImageSet, Pairs) so far; empty for the first batch
     ranker:Ranker|None=None, # trained on them
-    profile:Profile|None=None, # of what draws
-    seed=0,          # of everything random
-    device='cpu',    # where to train
+    profile:Profile|None=None, # of the networks that draw
+    seed=0,             # of everything random
+    device='cpu',       # where to train
 ) -> Batch:
     "Write the next pairs of a word"
     check_choice(strategy, STRATEGIES, 'way to find pairs')
     if not labelled: return ask_about(folder, image_set, word, *random_pairs(len(image_set), n, seed), path)
     if strategy == 'ATTIC+':
         made = drawn_pairs(image_set, labelled, ranker, n, profile, seed, device)
-        return write_batch(path, made.a, made.b, word, about=dict(strategy=strategy))
+        return write_batch(path, made.a, made.b, word, about=dict(how=strategy))
     p = labelled[1]
-    used = [i for i in torch.cat([p.a, p.b]).unique().tolist() if i < len(image_set)]
-    a, b = random_pairs(len(image_set), n, (seed, len(p)), used) if strategy == 'random' else unsure_pairs(ranker, image_set, n, (seed, len(p)), used)
+    used, stream = [i for i in torch.cat([p.a, p.b]).unique().tolist() if i < len(image_set)], (seed, len(p))
+    if strategy == 'random': a, b = random_pairs(len(image_set), n, stream, used)
+    else: a, b = unsure_pairs(ranker, image_set, n, stream, used)
     return ask_about(folder, image_set, word, a, b, path, strategy)
 
 # %% ../../nbs/app/02_sort.ipynb #wo033
-STEPS = 100 # of a ranker; with a hundred pairs, three times as many were no better
-
-def _ask(batch, more=0):
-    "What to do about a batch"
-    return f"{len(batch)} pairs are in {batch.path}. Compare them with\n\n    attic_label {batch.path} --votes 1 --rationale no\n\nand then give this command again{', without --more'*(more > 0)}"
-
-def _learn(folder, word, out, pairs, more, strategy, p, seed, device):
-    "What `attic_learn` does"
+def _check_request(word, pairs, more, strategy):
+    "Raise `ValueError` for what cannot be done"
     if not word.strip(): raise ValueError("the word is empty. Say what is compared, such as cosy")
-    if min(pairs, more) < 0 or pairs == 0: raise ValueError(f"{min(pairs, more)} pairs are asked for; ask for at least 1")
+    if min(pairs, more) < 0 or pairs == 0:
+        raise ValueError(f"{min(pairs, more)} pairs are asked for; ask for at least 1")
     check_choice(strategy, STRATEGIES, 'way to find pairs')
-    image_set, out = read_folder(folder), Path(out or file_stem(word)).expanduser()
-    batches = [read_batch(m.parent) for m in sorted(out.glob('pairs-*/manifest.json'), key=lambda m: (len(m.parent.name), m.parent.name))]
-    if not batches: return print(_ask(ask_more(folder, image_set, word, out/'pairs-1', 'random', pairs, seed=seed)))
+
+def _batches(out, word):
+    "The batches so far, in order; raise `ValueError` for those of another word"
+    order = lambda m: (len(m.parent.name), m.parent.name)
+    batches = [read_batch(m.parent) for m in sorted(out.glob('pairs-*/manifest.json'), key=order)]
     other = [b for b in batches if b.attribute != word]
-    if other: raise ValueError(f"{other[0].path} asks about {other[0].attribute!r}, not about {word!r}. Name another folder with --out")
-    images, said, chance = labelled_pairs(batches, image_set)
-    asked = (chance & (said.target != .5)).nonzero().flatten()
-    if len(asked) < 10: raise ValueError(f"{out}: only {len(asked)} answers say which image is more {word!r} and are sure of it; at least 10 are needed. Ask for other pairs: move {batches[-1].path} away, and give the command again with another --seed")
+    if not other: return batches
+    raise ValueError(f"{other[0].path} asks about {other[0].attribute!r}, not about {word!r}. "
+                     "Name another folder with --out")
+
+def _print_task(batch, more=0):
+    "Say what to do about a batch"
+    print(f"{len(batch)} pairs are in {batch.path}. Compare them with\n\n"
+          f"    attic label {batch.path} --votes 1 --rationale no\n\n"
+          f"and then give this command again{', without --more'*(more > 0)}")
+
+# %% ../../nbs/app/02_sort.ipynb #daecf191
+def _askable(pairs, is_random, word, batches):
+    "Positions of the pairs that tell how good a ranker is; raise `ValueError` for fewer than 10"
+    asked = (is_random & (pairs.target != .5)).nonzero().flatten()
+    if len(asked) >= 10: return asked
+    last = batches[-1].path
+    raise ValueError(f"{last.parent}: only {len(asked)} answers say which image is more {word!r} and are sure of it; "
+                     f"at least 10 are needed. Ask for other pairs: move {last} away, "
+                     "and give the command again with another --seed")
+
+def _train(images, pairs, asked, profile, seed, device):
+    "A ranker of all pairs, and how many of the pairs `asked` are in order when they are held out"
     print('training six rankers: five that are tested on pairs they have not seen, one to keep', flush=True)
     with redirect_stdout(io.StringIO()): # fastai's tables
-        diff = held_out(images, said, asked, p, seed, device=device)
-        ranker = fit_ranker(images, said, (images, said), p, seed, device)
-    right, n = round(pair_accuracy(diff, said.target[asked])*len(asked)), len(asked)
+        diff = held_out(images, pairs, asked, profile, seed, device=device)
+        ranker = fit_ranker(images, pairs, (images, pairs), profile.ranker, seed, device)
+    return ranker, round(pair_accuracy(diff, pairs.target[asked])*len(asked))
+
+def _print_accuracy(pairs, right, n):
+    "Say how many held-out pairs are in order"
     low, high = interval(right, n)
-    print(f"learnt from {len(said)} answers; of {n} pairs that were held out, {right} are in the order that was given: {right/n:.0%} ({low:.0%} to {high:.0%})")
-    model = save_model(ranker, out/file_stem(word), word_card(folder, image_set, word, said, sum(len(b.asked) for b in batches), right, n, p, seed))
+    print(f"learnt from {len(pairs)} answers; of {n} pairs that were held out, {right} are in the order "
+          f"that was given: {right/n:.0%} ({low:.0%} to {high:.0%})")
+
+# %% ../../nbs/app/02_sort.ipynb #8bf2c1ff
+STEPS = 100 # of a ranker; with a hundred pairs, three times as many were no better
+
+def sort_by_word(
+    folder,           # a folder of images
+    word:str,         # what is compared, such as cosy
+    out='',           # where pairs, model and sorted page go; empty is a folder called like the word
+    pairs:int=100,    # pairs to compare at first
+    more:int=0,       # further pairs to write when all are answered
+    strategy:str='random', # how further pairs are found, one of `STRATEGIES`
+    profile:str='',   # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'standard'
+    steps:int=STEPS,  # optimiser steps of a ranker
+    seed:int=0,       # of everything random
+    device:str='auto', # 'auto', 'cpu', 'cuda'
+):
+    "Ask for pairs or, when all are answered, train, sort and print how good it is; raise `Waiting` in between"
+    _check_request(word, pairs, more, strategy)
+    p = get_profile(profile or default_profile('standard')).replace(ranker=dict(steps=steps))
+    image_set, out, device = read_folder(folder), Path(out or file_stem(word)).expanduser(), pick_device(device)
+    batches = _batches(out, word)
+    if not batches:
+        return _print_task(ask_more(folder, image_set, word, out/'pairs-1', 'random', pairs, seed=seed))
+    images, known, is_random = labelled_pairs(batches, image_set)
+    asked = _askable(known, is_random, word, batches)
+    ranker, right = _train(images, known, asked, p, seed, device)
+    _print_accuracy(known, right, len(asked))
+    bought = sum(len(b.asked) for b in batches)
+    card = word_card(folder, image_set, word, known, bought, right, len(asked), p, seed)
+    model = save_model(ranker, out/file_stem(word), card)
     print(f'model: {model}')
     sort_folder(model, folder, out)
-    if more: print(_ask(ask_more(folder, image_set, word, out/f'pairs-{len(batches) + 1}', strategy, more, (images, said), ranker, p, seed, device), more))
-
-@call_parse
-def attic_learn(
-    folder:str,         # a folder of images
-    word:str,           # what is compared, such as cosy
-    out:str='',         # where pairs, model and sorted page go; empty is a folder called like the word
-    pairs:int=100,      # pairs to compare at first
-    more:int=0,         # further pairs to write when all are answered
-    strategy:str='random',   # how further pairs are found: by chance ('random'), those that the ranker is least sure of ('unsure'), or drawn against it ('ATTIC+')
-    profile:str='',     # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'standard'
-    steps:int=STEPS,    # optimiser steps of a ranker
-    seed:int=0,         # of everything random
-    device:str='auto',  # 'auto', 'cpu', 'cuda'
-):
-    "Learn to sort a folder of images by a word: writes pairs to compare, and when they are answered, trains, sorts and says how good it is"
-    if hasattr(sys.stdout, 'reconfigure'): sys.stdout.reconfigure(errors='backslashreplace')
-    try: _learn(folder, word, out, pairs, more, strategy, replace(get_profile(profile or default_profile('standard')), steps=steps), seed, pick_device(device))
-    except Waiting as w: print(w)
-    except (ValueError, OSError) as e: sys.exit(f"attic_learn: {' '.join(str(e).split())}")
+    if not more: return
+    path = out/f'pairs-{len(batches) + 1}'
+    further = folder, image_set, word, path, strategy, more, (images, known)
+    _print_task(ask_more(*further, ranker, p, seed, device), more)

@@ -9,19 +9,18 @@ __all__ = ['ORIGINS', 'to_float', 'to_uint8', 'ImageSet', 'targets', 'Pairs', 'j
 # %% ../../nbs/data/00_pairs.ipynb #7cb26e27
 from dataclasses import dataclass, replace
 import numpy as np, torch
-from torchvision.utils import make_grid
 
 # %% ../../nbs/data/00_pairs.ipynb #bc1267ba
 def to_float(
     images:torch.Tensor, # uint8 (N, 3, H, W)
 ) -> torch.Tensor:       # float32 (N, 3, H, W) in [-1, 1], channels last in memory
-    "What networks see of stored images"
+    "Stored images as networks see them"
     return images.float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 def to_uint8(
     images:torch.Tensor, # float (N, 3, H, W); values outside [-1, 1] are clipped
 ) -> torch.Tensor:       # uint8 (N, 3, H, W)
-    "Images of a network, as they are stored and shown"
+    "A network's images as they are stored and shown"
     return images.detach().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).contiguous()
 
 # %% ../../nbs/data/00_pairs.ipynb #bd3a96eb
@@ -29,17 +28,19 @@ def to_uint8(
 class ImageSet:
     "Images in memory, and how strongly each shows each attribute"
     images:torch.Tensor                 # uint8 (N, 3, H, W)
-    strengths:torch.Tensor|None = None  # float32 (N, A): larger is more; None when nobody knows
+    strengths:torch.Tensor|None = None  # float32 (N, A): larger is more; None when unknown
     names:list|None = None              # a name for each image, such as its file's
 
     def __post_init__(self):
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4 or self.images.shape[1] != 3:
-            raise ValueError(f"images must be uint8 (N, 3, H, W), not {self.images.dtype} {tuple(self.images.shape)}")
-        if self.strengths is not None and len(self.strengths) != len(self.images):
-            raise ValueError(f"{len(self.images)} images but {len(self.strengths)} rows of strengths")
+        x, s = self.images, self.strengths
+        if x.dtype != torch.uint8 or x.ndim != 4 or x.shape[1] != 3:
+            raise ValueError(f"images must be uint8 (N, 3, H, W), not {x.dtype} {tuple(x.shape)}")
+        if s is not None and len(s) != len(x): raise ValueError(f"{len(x)} images but {len(s)} rows of strengths")
 
     def __len__(self): return len(self.images)
-    def __getitem__(self, i): return ImageSet(self.images[i], None if self.strengths is None else self.strengths[i])
+
+    def __getitem__(self, i):
+        return ImageSet(self.images[i], None if self.strengths is None else self.strengths[i])
 
     def batch(self,
         idx:torch.Tensor, # which images, int64 (B,)
@@ -61,36 +62,41 @@ ORIGINS = ('real', 'jitter', 'synthetic', 'pseudo')
 
 @dataclass
 class Pairs:
-    "Labelled pairs of images of one bank"
+    "Labelled pairs of images of one `ImageSet`"
     a:torch.Tensor           # int64 (P,): index of image A
     b:torch.Tensor           # int64 (P,): index of image B
     target:torch.Tensor      # float32 (P,): 1 A shows more, 0 less, 0.5 equal
     origin:np.ndarray|str = 'real'  # one of `ORIGINS`, for each pair or for all
 
     def __post_init__(self):
-        if not len(self.a) == len(self.b) == len(self.target): raise ValueError(f"columns differ in length: {len(self.a)}, {len(self.b)}, {len(self.target)}")
+        lengths = [len(column) for column in (self.a, self.b, self.target)]
+        if len(set(lengths)) > 1: raise ValueError(f"columns differ in length: {', '.join(map(str, lengths))}")
         if isinstance(self.origin, str): self.origin = np.full(len(self.a), self.origin)
         unknown = set(self.origin) - set(ORIGINS)
         if unknown: raise ValueError(f"unknown origins {sorted(unknown)}; choose from: {', '.join(ORIGINS)}")
 
     def __len__(self): return len(self.a)
-    def __getitem__(self, i): return Pairs(self.a[i], self.b[i], self.target[i], self.origin[i.numpy() if isinstance(i, torch.Tensor) else i])
+
+    def __getitem__(self, i):
+        origin = self.origin[i.numpy() if isinstance(i, torch.Tensor) else i]
+        return Pairs(self.a[i], self.b[i], self.target[i], origin)
 
     def shift(self,
-        by:int, # images that now stand before those of the pairs
+        by:int, # how many images now stand before those of the pairs
     ) -> 'Pairs':
-        "The same pairs after their bank was appended to another"
+        "The same pairs after their images were appended to others"
         return replace(self, a=self.a + by, b=self.b + by)
 
 # %% ../../nbs/data/00_pairs.ipynb #08374b8a
 def join(
-    *sets, # (Bank, Pairs) tuples
-) -> tuple[ImageSet, Pairs]: # one bank with all images, pairs that point into it
-    "Lay labelled sets one after the other, such as real and synthetic pairs (Sec. III-B)"
-    starts = np.cumsum([0] + [len(b) for b, _ in sets[:-1]]).tolist()
-    moved = [p.shift(s) for s, (_, p) in zip(starts, sets)]
-    cols = {k: torch.cat([getattr(p, k) for p in moved]) for k in ('a', 'b', 'target')}
-    return ImageSet(torch.cat([b.images for b, _ in sets])), Pairs(**cols, origin=np.concatenate([p.origin for p in moved]))
+    *sets, # (`ImageSet`, `Pairs`) tuples
+) -> tuple[ImageSet, Pairs]: # one set with all images, pairs that point into it
+    "Lay labelled sets end to end, such as real and synthetic pairs (Sec. III-B)"
+    images = torch.cat([s.images for s, _ in sets])
+    starts = np.cumsum([0] + [len(s) for s, _ in sets[:-1]]).tolist()
+    shifted = [p.shift(start) for start, (_, p) in zip(starts, sets)]
+    a, b, target = (torch.cat(column) for column in zip(*[(p.a, p.b, p.target) for p in shifted]))
+    return ImageSet(images), Pairs(a, b, target, np.concatenate([p.origin for p in shifted]))
 
 # %% ../../nbs/data/00_pairs.ipynb #972349e9
 def split_images(
@@ -99,16 +105,23 @@ def split_images(
     rng:torch.Generator, # where the shuffle comes from
 ) -> dict:           # part -> int64 indices; no index is in two parts
     "Divide images at random into parts of given sizes; raise `ValueError` when there are too few"
-    if sum(sizes.values()) > n: raise ValueError(f"{n} images cannot fill parts of {sizes}")
-    return dict(zip(sizes, torch.randperm(n, generator=rng).split([*sizes.values(), n - sum(sizes.values())])))
+    rest = n - sum(sizes.values())
+    if rest < 0: raise ValueError(f"{n} images cannot fill parts of {sizes}")
+    return dict(zip(sizes, torch.randperm(n, generator=rng).split([*sizes.values(), rest])))
 
 # %% ../../nbs/data/00_pairs.ipynb #44289c52
 def selection_prob(
     gap:torch.Tensor, # differences in strength, standard deviations (P,)
     curation:float,   # 0 to 1
 ) -> torch.Tensor:    # probability that a pair is labelled (P,)
-    "How likely a curator is to pick a pair: the closer its images, the less"
+    "How likely a curator is to select a pair: the closer its images, the less"
     return 1 - curation * (-gap.square()).exp()
+
+# %% ../../nbs/data/00_pairs.ipynb #75834c36
+def _accepted(gap, min_gap, max_gap, curation, rng):
+    "Whether each pair of neighbours is within the wanted gaps, and selected by the curator"
+    selected = torch.rand(len(gap), generator=rng) < selection_prob(gap, curation)
+    return (gap >= min_gap) & (gap <= max_gap) & selected
 
 def sample_pairs(
     strength:torch.Tensor, # float (N,): one attribute of the images
@@ -119,15 +132,15 @@ def sample_pairs(
     curation:float=0.0,    # 0 takes pairs as they come; up to 1, ever fewer of those that are close
     rounds:int=30,         # shuffles before giving up on the images that are left
 ) -> tuple[torch.Tensor, torch.Tensor]: # int64 (P,) A and B, P <= n, no image twice
-    "Draw random pairs of images whose strengths differ by `min_gap` to `max_gap`"
+    "Draw random pairs of images `min_gap` to `max_gap` apart; raise `ValueError` for a curation outside 0 to 1"
     if not 0 <= curation <= 1: raise ValueError(f"curation must lie between 0 and 1, not {curation}")
     left, a, b = torch.arange(len(strength)), [], []
     for _ in range(rounds):
         left = left[torch.randperm(len(left), generator=rng)]
-        x, y = left[:len(left)//2*2].view(-1, 2).T
-        gap = (strength[x] - strength[y]).abs()
-        good = (gap >= min_gap) & (gap <= max_gap) & (torch.rand(len(gap), generator=rng) < selection_prob(gap, curation))
-        a.append(x[good]); b.append(y[good])
-        left = torch.cat([x[~good], y[~good], left[len(left)//2*2:]])
+        even = len(left)//2*2
+        x, y = left[:even].view(-1, 2).T
+        ok = _accepted((strength[x] - strength[y]).abs(), min_gap, max_gap, curation, rng)
+        a.append(x[ok]); b.append(y[ok])
+        left = torch.cat([x[~ok], y[~ok], left[even:]])
         if sum(map(len, a)) >= n or len(left) < 2: break
     return torch.cat(a)[:n], torch.cat(b)[:n]

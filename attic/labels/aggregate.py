@@ -7,27 +7,33 @@ __all__ = ['VERSION', 'STRATEGIES', 'aggregate', 'label_pairs', 'worker_report']
 
 # %% ../../nbs/labels/03_aggregate.ipynb #65a590f3
 import numpy as np, pandas as pd
-from scipy.stats import binomtest
+from ..config import CrowdConfig
 from ..core import check_choice
 from .batch import CHOICES, Batch
-from ..config import CrowdConfig
 
 # %% ../../nbs/labels/03_aggregate.ipynb #fa3a2b50
 VERSION = 1 # of how votes become labels
+_TARGETS = {'less': 0.0, 'equal': 0.5, 'more': 1.0}
+
+def _counts(votes):
+    "How often each pair got each choice, in the order in which the pairs come"
+    vote = votes.choice.where(votes.legible).rename('vote')
+    count = pd.crosstab(votes.pair, vote).reindex(votes.pair.unique(), fill_value=0)
+    return count.reindex(columns=list(CHOICES), fill_value=0)
 
 def aggregate(
     votes:pd.DataFrame, # pair, worker, choice, confidence, legible
     config:CrowdConfig=CrowdConfig(), # what is pruned
 ) -> pd.DataFrame:      # one row a pair: target, agreement, confidence, illegible, keep, votes
     "Majority and pruning by the paper's rules"
-    votes = votes.assign(vote=votes.choice.where(votes.legible))
-    count = pd.crosstab(votes.pair, votes.vote).reindex(votes.pair.unique(), fill_value=0).reindex(columns=list(CHOICES), fill_value=0)
-    out = pd.DataFrame({'target': count.idxmax(axis=1).map({'less': 0.0, 'equal': 0.5, 'more': 1.0}),
-                        'agreement': count.max(axis=1) / count.sum(axis=1).clip(lower=1),
-                        'confidence': votes.confidence.where(votes.legible).groupby(votes.pair).mean().fillna(3.0),
-                        'illegible': 1 - votes.groupby('pair').legible.mean()})
-    keep = (out.illegible <= 0.5) & config.reliable(out.confidence, out.agreement)
-    return out.assign(keep=keep, votes=votes.groupby('pair').size())
+    count = _counts(votes)
+    confidence = votes.confidence.where(votes.legible).groupby(votes.pair).mean().fillna(3.0)
+    labels = pd.DataFrame({'target': count.idxmax(axis=1).map(_TARGETS),
+                           'agreement': count.max(axis=1) / count.sum(axis=1).clip(lower=1),
+                           'confidence': confidence,
+                           'illegible': 1 - votes.groupby('pair').legible.mean()})
+    keep = (labels.illegible <= 0.5) & config.reliable(labels.confidence, labels.agreement)
+    return labels.assign(keep=keep, votes=votes.groupby('pair').size())
 
 # %% ../../nbs/labels/03_aggregate.ipynb #b90e00a7
 STRATEGIES = ('majority', 'dawid-skene', 'glad')
@@ -35,25 +41,39 @@ STRATEGIES = ('majority', 'dawid-skene', 'glad')
 def _crowdkit(strategy):
     "The model of crowd-kit that has this name"
     try: from crowdkit.aggregation import DawidSkene, GLAD
-    except ImportError as e: raise ImportError(f"{strategy} needs crowd-kit: pip install 'attic-ranker[crowd]', or use the majority") from e
+    except ImportError as e:
+        remedy = "pip install 'attic-ranker[crowd]', or use the majority"
+        raise ImportError(f"{strategy} needs crowd-kit: {remedy}") from e
     return DawidSkene(n_iter=50) if strategy == 'dawid-skene' else GLAD(n_iter=20, tol=1e-3, m_step_max_iter=5)
 
+def _probabilities(legible, strategy, pairs):
+    "The probability of each choice for each pair, from a model of the workers"
+    table = pd.DataFrame(dict(task=legible.pair, worker=legible.worker, label=legible.choice)).astype(object)
+    return _crowdkit(strategy).fit(table).probas_.reindex(pairs)
+
+def _most_probable(labels, prob):
+    "Labels with the most probable choice in the majority's place"
+    target = prob.fillna(0).idxmax(axis=1).map(_TARGETS).astype(float)
+    labels = labels.assign(target=target, agreement=prob.max(axis=1).fillna(0))
+    reliable = CrowdConfig().reliable(labels.confidence, labels.agreement)
+    return labels.assign(keep=(labels.illegible <= 0.5) & reliable)
+
+# %% ../../nbs/labels/03_aggregate.ipynb #cfda4365
 def label_pairs(
-    answers:pd.DataFrame, # pair, worker, choice, confidence, legible
-    strategy:str='majority',   # one of `STRATEGIES`
-    votes:int=5,          # a pair with fewer answers is not kept
-) -> pd.DataFrame:        # one row a pair: target, agreement (or the label's probability), confidence, illegible, keep, votes
-    "Labels from answers; two that are equally likely are none, and the pair is not kept; raise `ImportError` with the command to run when crowd-kit is needed and absent"
+    answers:pd.DataFrame,    # pair, worker, choice, confidence, legible
+    strategy:str='majority', # one of `STRATEGIES`
+    votes:int=5,             # a pair with fewer answers is not kept
+) -> pd.DataFrame:           # as of `aggregate`; agreement may be the label's probability
+    """Labels from answers; a tie is not kept; raise `ImportError` with the command to run when crowd-kit is needed and
+    absent"""
     check_choice(strategy, STRATEGIES, 'way to a label')
-    told, seen = aggregate(answers), answers[answers.legible]
-    said = pd.crosstab(seen.pair, seen.choice).reindex(told.index, fill_value=0)
+    labels, legible = aggregate(answers), answers[answers.legible]
+    score = pd.crosstab(legible.pair, legible.choice).reindex(labels.index, fill_value=0)
     if strategy != 'majority':
-        said = chance = _crowdkit(strategy).fit(pd.DataFrame(dict(task=seen.pair, worker=seen.worker, label=seen.choice)).astype(object)).probas_.reindex(told.index)
-        best = chance.fillna(0).idxmax(axis=1).map({'less': 0.0, 'equal': 0.5, 'more': 1.0})
-        told = told.assign(target=best.astype(float), agreement=chance.max(axis=1).fillna(0))
-        told['keep'] = (told.illegible <= 0.5) & CrowdConfig().reliable(told.confidence, told.agreement)
-    tied = said.round(6).eq(said.max(axis=1).round(6), axis=0).sum(axis=1) > 1
-    return told.assign(keep=told.keep & ~tied & (told.votes >= votes))
+        score = _probabilities(legible, strategy, labels.index)
+        labels = _most_probable(labels, score)
+    tied = score.round(6).eq(score.max(axis=1).round(6), axis=0).sum(axis=1) > 1
+    return labels.assign(keep=labels.keep & ~tied & (labels.votes >= votes))
 
 # %% ../../nbs/labels/03_aggregate.ipynb #b0f30673
 def _agrees(a):
@@ -66,39 +86,57 @@ def _agrees(a):
 
 def _attention(a, batch):
     "Whether each answer to a gold pair is right, and each answer to a repeat the same as before"
-    pairs = batch.pairs.set_index('pair')
+    pairs, choices = batch.pairs.set_index('pair'), a.set_index(['worker', 'pair']).choice
     gold, first = a.pair.map(pairs.gold), a.pair.map(pairs.repeat_of)
-    before = a.set_index(['worker', 'pair']).choice
-    before = pd.Series([before.get((w, p)) if isinstance(p, str) else None for w, p in zip(a.worker, first)], a.index, dtype=object)
+    before = [choices.get((w, p)) if isinstance(p, str) else None for w, p in zip(a.worker, first)]
+    before = pd.Series(before, a.index, dtype=object)
     same = lambda x: (a.choice == x).astype(float).where(x.notna())
     return same(gold), same(before)
 
+# %% ../../nbs/labels/03_aggregate.ipynb #ba057b56
 def _unlikely(hits, p, alternative='less', alpha=.001):
     "Whether so few (or many) hits would be very rare at probability `p`"
     hits = hits.dropna()
-    return len(hits) > 0 and binomtest(int(hits.sum()), len(hits), p, alternative).pvalue < alpha
-
-def worker_report(
-    answers:pd.DataFrame,   # one row an answer, with `answers.COLUMNS`
-    batch:Batch|None=None,  # what was asked, for its gold pairs and repeats
-) -> pd.DataFrame:          # one row a worker, most suspicious first: answers, agreement, gold, repeats, seconds, illegible, left, flag (why, or '')
-    "How each worker answered"
-    a = answers[answers.legible]
-    a = a.assign(agrees=_agrees(a), on_left=(a.choice == a.side.map(dict(ab='more', ba='less'))).astype(float).where(a.choice != 'equal'))
-    a['gold'], a['repeat'] = _attention(a, batch) if batch is not None else (np.nan, np.nan)
-    by, every = a.groupby('worker'), answers.groupby('worker')
-    out = pd.DataFrame(dict(answers=every.size(), agreement=by.agrees.mean(), gold=by.gold.mean(), repeats=by.repeat.mean(), seconds=every.seconds.median(),
-                            illegible=1 - every.legible.mean(), left=by.on_left.mean()))
-    usual, groups = out.median(), dict(list(by))
-    flags = [_flag(groups.get(w, a[:0]), answers[answers.worker == w], usual) for w in out.index]
-    return out.assign(flag=flags).sort_values(['flag', 'agreement'], key=lambda c: c == '' if c.name == 'flag' else c)
+    if not len(hits): return False
+    from scipy.stats import binomtest
+    return binomtest(int(hits.sum()), len(hits), p, alternative).pvalue < alpha
 
 def _flag(a, every, usual):
-    "Why a worker seems careless, from their legible answers, all their answers and the middle worker"
-    why = {'disagrees with the others': _unlikely(a.agrees, .8 * np.nan_to_num(usual.agreement, nan=1), alpha=.01),
-           'misses gold pairs': _unlikely(a.gold, .8, alpha=.05),
-           'contradicts themselves': _unlikely(a['repeat'], .5, alpha=.05),
-           'always one side': _unlikely(a.on_left, .5, 'two-sided'),
-           'calls pairs illegible': _unlikely(~every.legible, max(.1, min(1, 2*usual.illegible)), 'greater'),
-           'too fast': len(every) >= 5 and every.seconds.median() < usual.seconds / 3}
-    return ', '.join(w for w, so in why.items() if so)
+    "Why a worker seems careless, from their legible answers, all their answers and the median worker"
+    agreement, illegible = np.nan_to_num(usual.agreement, nan=1), max(.1, min(1, 2*usual.illegible))
+    reasons = {'disagrees with the others': _unlikely(a.agrees, .8 * agreement, alpha=.01),
+               'misses gold pairs': _unlikely(a.gold, .8, alpha=.05),
+               'contradicts themselves': _unlikely(a['repeat'], .5, alpha=.05),
+               'always one side': _unlikely(a.on_left, .5, 'two-sided'),
+               'calls pairs illegible': _unlikely(~every.legible, illegible, 'greater'),
+               'too fast': len(every) >= 5 and every.seconds.median() < usual.seconds / 3}
+    return ', '.join(reason for reason, holds in reasons.items() if holds)
+
+# %% ../../nbs/labels/03_aggregate.ipynb #cec08a49
+def _marked(answers, batch):
+    "Legible answers, with whether each agrees, is on the left, is right about gold and repeats what was said before"
+    a = answers[answers.legible]
+    on_left = (a.choice == a.side.map(dict(ab='more', ba='less'))).astype(float).where(a.choice != 'equal')
+    a = a.assign(agrees=_agrees(a), on_left=on_left)
+    a['gold'], a['repeat'] = _attention(a, batch) if batch is not None else (np.nan, np.nan)
+    return a
+
+def _shares(a, answers):
+    "How each worker answered, in numbers"
+    by, every = a.groupby('worker'), answers.groupby('worker')
+    return pd.DataFrame(dict(answers=every.size(), agreement=by.agrees.mean(), gold=by.gold.mean(),
+                             repeats=by.repeat.mean(), seconds=every.seconds.median(),
+                             illegible=1 - every.legible.mean(), left=by.on_left.mean()))
+
+def _flagged_first(c): return c == '' if c.name == 'flag' else c
+
+def worker_report(
+    answers:pd.DataFrame,   # one row an answer, with `formats.COLUMNS`
+    batch:Batch|None=None,  # what was asked, for its gold pairs and repeats
+) -> pd.DataFrame:          # one row a worker: answers, agreement, gold, repeats, seconds, illegible, left, flag
+    "How each worker answered, the most suspicious first; `flag` says why, or is empty"
+    a = _marked(answers, batch)
+    report, groups = _shares(a, answers), dict(list(a.groupby('worker')))
+    usual = report.median()
+    flags = [_flag(groups.get(w, a[:0]), answers[answers.worker == w], usual) for w in report.index]
+    return report.assign(flag=flags).sort_values(['flag', 'agreement'], key=_flagged_first)

@@ -34,6 +34,12 @@ def as_choice(
     return 'more' if (place == 'left') == (side == 'ab') else 'less'
 
 # %% ../../nbs/labels/04_answers.ipynb #1de6582c
+def _few_votes(plain, given, load, limit, votes):
+    "Pairs with the fewest votes that a worker was not given, up to the worker's limit"
+    room = limit - len(set(given) & set(plain)) if limit else len(plain)
+    needed = [p for p in sorted(plain, key=lambda p: load.get(p, 0)) if load.get(p, 0) < votes and p not in given]
+    return needed[:max(0, room)]
+
 def choose_pairs(
     pairs:list,  # the batch's pairs: dictionaries with pair, gold, repeat_of
     worker:str,  # pseudonym of a worker
@@ -46,35 +52,37 @@ def choose_pairs(
     shuffled = sorted(pairs, key=lambda p: digest(worker, p['pair']))
     gold = [p['pair'] for p in shuffled if p['gold'] and not p['repeat_of']]
     plain = [p['pair'] for p in shuffled if not p['gold'] and not p['repeat_of']]
-    room = limit - len(set(given) & set(plain)) if limit else len(plain)
-    needed = [p for p in sorted(plain, key=lambda p: load.get(p, 0)) if load.get(p, 0) < votes and p not in given]
-    new = set(needed[:max(0, room)])
-    new |= set([g for g in gold if g not in given][:math.ceil(len(gold) * len(new) / max(1, len(plain)))])
+    new = set(_few_votes(plain, given, load, limit, votes))
+    n_gold = math.ceil(len(gold) * len(new) / max(1, len(plain)))
+    new |= set([g for g in gold if g not in given][:n_gold])
     again = [p['pair'] for p in shuffled if p['repeat_of'] in new]
     return [p['pair'] for p in shuffled if p['pair'] in new] + again
 
 # %% ../../nbs/labels/04_answers.ipynb #bacf54a5
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS plan (worker TEXT, pair TEXT, place INTEGER NOT NULL, given REAL NOT NULL, PRIMARY KEY (worker, pair)) STRICT;
-CREATE TABLE IF NOT EXISTS answers (worker TEXT, pair TEXT, choice TEXT CHECK (choice IN ('more', 'equal', 'less')), confidence INTEGER CHECK (confidence BETWEEN 1 AND 3),
-    legible INTEGER NOT NULL CHECK (legible IN (0, 1)), rationale TEXT NOT NULL, seconds REAL NOT NULL, side TEXT NOT NULL CHECK (side IN ('ab', 'ba')), at REAL NOT NULL,
+CREATE TABLE IF NOT EXISTS plan (worker TEXT, pair TEXT, place INTEGER NOT NULL, given REAL NOT NULL,
+    PRIMARY KEY (worker, pair)) STRICT;
+CREATE TABLE IF NOT EXISTS answers (worker TEXT, pair TEXT, choice TEXT CHECK (choice IN ('more', 'equal', 'less')),
+    confidence INTEGER CHECK (confidence BETWEEN 1 AND 3), legible INTEGER NOT NULL CHECK (legible IN (0, 1)),
+    rationale TEXT NOT NULL, seconds REAL NOT NULL, side TEXT NOT NULL CHECK (side IN ('ab', 'ba')), at REAL NOT NULL,
     PRIMARY KEY (worker, pair)) STRICT;
 """
 
 def _connect(path):
     "Open a database, make its tables, and check it; raise `BatchError` when it cannot be used"
-    con, said = None, 'ok'
+    con, state = None, 'ok'
     try:
         path.touch(0o600)
         con = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
         for setting in ('journal_mode=WAL', 'synchronous=FULL', 'trusted_schema=OFF'): con.execute(f'PRAGMA {setting}')
-        said = con.execute('PRAGMA integrity_check(1)').fetchone()[0]
-        if said == 'ok': con.executescript(_TABLES)
-    except (sqlite3.Error, OSError) as e: said = str(e)
-    if said == 'ok': return con
+        state = con.execute('PRAGMA integrity_check(1)').fetchone()[0]
+        if state == 'ok': con.executescript(_TABLES)
+    except (sqlite3.Error, OSError) as e: state = str(e)
+    if state == 'ok': return con
     if con: con.close()
-    raise BatchError(f"{path} cannot be used ({said}). If it is damaged, save what it holds with: sqlite3 {path} .recover; then move it away, and a new one is started")
+    remedy = f"save what it holds with: sqlite3 {path} .recover; then move it away, and a new one is started"
+    raise BatchError(f"{path} cannot be used ({state}). If it is damaged, {remedy}")
 
 # %% ../../nbs/labels/04_answers.ipynb #ed00bf76
 class AnswerStore:
@@ -85,9 +93,12 @@ class AnswerStore:
         self.batch, self.path, self.lock = batch, batch.path/'answers.sqlite', threading.RLock()
         self.pairs = batch.pairs.to_dict('records')
         self.con = _connect(self.path)
-        self._about(lambda: batch.id, 'batch')
-        if self.keys['batch'] != batch.id: raise BatchError(f"{self.path} holds answers to batch {self.keys['batch']}, but the folder is batch {batch.id}. Move it to the folder it belongs to")
-        self._about(lambda: secrets.token_urlsafe(18), 'access', 'admin', 'secret')
+        self._set_missing(lambda: batch.id, 'batch')
+        other = self.keys['batch']
+        if other != batch.id:
+            wrong = f"holds answers to batch {other}, but the folder is batch {batch.id}"
+            raise BatchError(f"{self.path} {wrong}. Move it to the folder it belongs to")
+        self._set_missing(_new_key, 'access', 'admin', 'secret')
 
     @contextmanager
     def change(self):
@@ -105,27 +116,74 @@ class AnswerStore:
         "Read from the database"
         with self.lock: return self.con.execute(sql, args).fetchall()
 
-    def _about(self, make, *names):
-        "Set what is not yet set"
-        with self.change() as con: con.executemany('INSERT INTO about VALUES (?, ?) ON CONFLICT DO NOTHING', [(n, make()) for n in names])
-
-    @property
-    def keys(self) -> dict: # 'access' for annotators, 'admin' for you, 'secret' signs cookies
-        "What opens the page"
-        return dict(self.ask('SELECT name, value FROM about'))
-
-    def new_keys(self):
-        "Make all links and cookies that are in circulation worthless"
-        with self.change() as con: con.execute("DELETE FROM about WHERE name IN ('access', 'admin', 'secret')")
-        self._about(lambda: secrets.token_urlsafe(18), 'access', 'admin', 'secret')
-
     def close(self):
         "Close the database"
         self.con.close()
 
+# %% ../../nbs/labels/04_answers.ipynb #37a5c5a6
+def _new_key(): return secrets.token_urlsafe(18)
+
+@patch
+def _set_missing(self:AnswerStore, make, *names):
+    "Set what is not yet set"
+    rows = [(n, make()) for n in names]
+    with self.change() as con: con.executemany('INSERT INTO about VALUES (?, ?) ON CONFLICT DO NOTHING', rows)
+
+@patch(as_prop=True)
+def keys(self:AnswerStore) -> dict: # 'access' for annotators, 'admin' for you, 'secret' signs cookies
+    "What opens the page"
+    return dict(self.ask('SELECT name, value FROM about'))
+
+@patch
+def new_keys(self:AnswerStore):
+    "Make all links and cookies that are in circulation worthless"
+    with self.change() as con: con.execute("DELETE FROM about WHERE name IN ('access', 'admin', 'secret')")
+    self._set_missing(_new_key, 'access', 'admin', 'secret')
+
+# %% ../../nbs/labels/04_answers.ipynb #9762e9f9
+@patch
+def waiting(self:AnswerStore,
+    worker:str, # pseudonym of a worker
+    n:int,      # how many pairs there are on a page
+) -> list:      # names of the next pairs
+    "What a worker should answer next"
+    sql = '''SELECT pair FROM plan LEFT JOIN answers USING (worker, pair)
+             WHERE worker = ? AND at IS NULL ORDER BY place LIMIT ?'''
+    return [p for p, in self.ask(sql, worker, n)]
+
+@patch
+def done(self:AnswerStore,
+    worker:str,       # pseudonym of a worker
+) -> tuple[int, int]: # pairs answered, pairs given
+    "How far a worker has come"
+    sql = 'SELECT count(at), count(*) FROM plan LEFT JOIN answers USING (worker, pair) WHERE worker = ?'
+    return self.ask(sql, worker)[0]
+
+@patch
+def pairs_needing_votes(self:AnswerStore,
+    votes:int=5, # votes a pair should get
+) -> list:       # names of pairs, without gold and repeats
+    "Pairs that lack votes, whoever holds them"
+    have = dict(self.ask('SELECT pair, count(*) FROM answers GROUP BY pair'))
+    return [p for p in self.batch.asked.pair if have.get(p, 0) < votes]
+
 # %% ../../nbs/labels/04_answers.ipynb #3f41a42c
 HOLD = 3600 # seconds for which a pair that somebody was given counts as if it were answered
 SPARE = 5   # pairs that a worker gets at a time when all that lack votes are held by others
+
+_HELD = '''SELECT pair FROM plan LEFT JOIN answers USING (worker, pair)
+           WHERE at IS NULL GROUP BY pair ORDER BY max(given), max(place) DESC'''
+
+_LOAD = '''SELECT pair, count(*) FROM plan LEFT JOIN answers USING (worker, pair)
+           WHERE at IS NOT NULL OR given > ? GROUP BY pair'''
+
+@patch
+def _held_by_others(self:AnswerStore, con, worker, given, limit, votes):
+    "A few pairs that only others hold, longest ago first"
+    needed = set(self.pairs_needing_votes(votes)) - set(given)
+    few = [p for p, in con.execute(_HELD) if p in needed][:SPARE]
+    load = {p['pair']: votes for p in self.pairs if p['pair'] not in few}
+    return choose_pairs(self.pairs, worker, load, given, limit, votes)
 
 @patch
 def give(self:AnswerStore,
@@ -138,42 +196,16 @@ def give(self:AnswerStore,
     with self.change() as con:
         now = time.time()
         given = [p for p, in con.execute('SELECT pair FROM plan WHERE worker = ?', (worker,))]
-        load = dict(con.execute('SELECT pair, count(*) FROM plan LEFT JOIN answers USING (worker, pair) WHERE at IS NOT NULL OR given > ? GROUP BY pair', (now - HOLD,)))
-        more = choose_pairs(self.pairs, worker, load, given, limit, votes) or self._held_by_others(con, worker, given, limit, votes)
-        con.executemany('INSERT INTO plan VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING', [(worker, p, len(given) + i, now) for i, p in enumerate(more)])
-
-@patch
-def pairs_needing_votes(self:AnswerStore,
-    votes:int=5, # votes a pair should get
-) -> list:       # names of pairs, without gold and repeats
-    "Pairs that lack votes, whoever holds them"
-    have = dict(self.ask('SELECT pair, count(*) FROM answers GROUP BY pair'))
-    return [p for p in self.batch.asked.pair if have.get(p, 0) < votes]
-
-@patch
-def _held_by_others(self:AnswerStore, con, worker, given, limit, votes):
-    "A few pairs that only others hold, longest ago first"
-    held = [p for p, in con.execute('SELECT pair FROM plan LEFT JOIN answers USING (worker, pair) WHERE at IS NULL GROUP BY pair ORDER BY max(given), max(place) DESC')]
-    needed = set(self.pairs_needing_votes(votes)) - set(given)
-    few = [p for p in held if p in needed][:SPARE]
-    return choose_pairs(self.pairs, worker, {p['pair']: votes for p in self.pairs if p['pair'] not in few}, given, limit, votes)
-
-@patch
-def waiting(self:AnswerStore,
-    worker:str, # pseudonym of a worker
-    n:int,      # how many pairs there are on a page
-) -> list:      # names of the next pairs
-    "What a worker should answer next"
-    return [p for p, in self.ask('SELECT pair FROM plan LEFT JOIN answers USING (worker, pair) WHERE worker = ? AND at IS NULL ORDER BY place LIMIT ?', worker, n)]
-
-@patch
-def done(self:AnswerStore,
-    worker:str,       # pseudonym of a worker
-) -> tuple[int, int]: # pairs answered, pairs given
-    "How far a worker has come"
-    return self.ask('SELECT count(at), count(*) FROM plan LEFT JOIN answers USING (worker, pair) WHERE worker = ?', worker)[0]
+        load = dict(con.execute(_LOAD, (now - HOLD,)))
+        more = choose_pairs(self.pairs, worker, load, given, limit, votes)
+        more = more or self._held_by_others(con, worker, given, limit, votes)
+        rows = [(worker, p, len(given) + i, now) for i, p in enumerate(more)]
+        con.executemany('INSERT INTO plan VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING', rows)
 
 # %% ../../nbs/labels/04_answers.ipynb #6054791d
+_ADD = '''INSERT INTO answers VALUES (:worker, :pair, :choice, :confidence, :legible, :rationale, :seconds, :side, :at)
+          ON CONFLICT DO NOTHING'''
+
 @patch
 def add(self:AnswerStore,
     worker:str,  # pseudonym of a worker
@@ -182,17 +214,20 @@ def add(self:AnswerStore,
     "Store a page of answers, all or none; what was stored before stays as it is"
     with self.change() as con:
         before = con.total_changes
-        con.executemany('INSERT INTO answers VALUES (:worker, :pair, :choice, :confidence, :legible, :rationale, :seconds, :side, :at) ON CONFLICT DO NOTHING',
-                        [r | dict(worker=worker, at=time.time()) for r in rows])
+        con.executemany(_ADD, [r | dict(worker=worker, at=time.time()) for r in rows])
         return con.total_changes - before
 
 # %% ../../nbs/labels/04_answers.ipynb #33198672
+_FIELDS = ['pair', 'worker', 'choice', 'confidence', 'legible', 'rationale', 'seconds', 'side']
+_FRAME = '''SELECT pair, worker, ifnull(choice, ''), ifnull(confidence, 3), legible, rationale, seconds, side
+            FROM answers ORDER BY at, worker, pair'''
+
 @patch
 def frame(self:AnswerStore) -> pd.DataFrame: # one row an answer, in the order they came; see `COLUMNS`
     "All answers"
-    rows = self.ask('SELECT pair, worker, ifnull(choice, \'\'), ifnull(confidence, 3), legible, rationale, seconds, side FROM answers ORDER BY at, worker, pair')
-    df = pd.DataFrame(rows, columns=['pair', 'worker', 'choice', 'confidence', 'legible', 'rationale', 'seconds', 'side'])
-    df = df.assign(batch=self.batch.id, source='page', key=[digest(self.batch.id, w, p) for w, p in zip(df.worker, df.pair)])[list(COLUMNS)]
+    df = pd.DataFrame(self.ask(_FRAME), columns=_FIELDS)
+    key = [digest(self.batch.id, w, p) for w, p in zip(df.worker, df.pair)]
+    df = df.assign(batch=self.batch.id, source='page', key=key)[list(COLUMNS)]
     return df.astype(dict(confidence=int, legible=bool, seconds=float))
 
 def export_answers(
@@ -206,17 +241,28 @@ def export_answers(
     finally: store.close()
 
 # %% ../../nbs/labels/04_answers.ipynb #newff96138e
+_printed = set()
+
+def _print_once(text):
+    "Print what was not printed before"
+    if text not in _printed: print(text, flush=True)
+    _printed.add(text)
+
+def _file_answers(folder, batch):
+    "The answers in the files of a folder, perhaps none; prints what is left out"
+    try: read = read_answers(folder, batch, votes=0)
+    except AnswerError as e: return _print_once(str(e))
+    if len(read.report): _print_once(f'{folder}: {read.summary}')
+    return read.answers
+
 def batch_answers(
     batch:Batch, # what was asked
-) -> pd.DataFrame: # one row an answer, with `answers.COLUMNS`
-    "All answers to a batch: from the labelling page, from files in its folder `answers`, and stored ones; prints what is left out of the files"
+) -> pd.DataFrame: # one row an answer, with `formats.COLUMNS`
+    "All answers to a batch: its database's, its store's and its files'; prints what is left out of the files"
     folder = batch.path/'answers'
-    told = merge_answers(load_answers(batch), export_answers(batch))
-    if not folder.is_dir() or not answer_files(folder): return told
-    try: found = read_answers(folder, batch, votes=0)
-    except AnswerError as e: return _say_once(str(e)) or told
-    if len(found.report): _say_once(f'{folder}: {found.summary}')
-    return merge_answers(told, found.answers)
+    answers = merge_answers(load_answers(batch), export_answers(batch))
+    more = _file_answers(folder, batch) if folder.is_dir() and answer_files(folder) else None
+    return answers if more is None else merge_answers(answers, more)
 
 def needing_votes(
     batch:Batch, # what was asked
@@ -226,14 +272,11 @@ def needing_votes(
     have = batch_answers(batch).groupby('pair').size()
     return [p for p in batch.asked.pair if have.get(p, 0) < votes]
 
-_said = set()
-
-def _say_once(text):
-    "Print what was not printed before"
-    if text not in _said: print(text, flush=True)
-    _said.add(text)
-
 # %% ../../nbs/labels/04_answers.ipynb #2d757fcd
+def _newest_first(folder):
+    "Manifests of the batches in a folder"
+    return sorted(folder.glob('*/manifest.json'), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True)
+
 def find_batch(
     folder,      # a batch's folder, or one with batches in it, such as a run's
     votes:int=5, # answers that a pair should have
@@ -241,8 +284,8 @@ def find_batch(
     "The batch that is meant: the one that is named, or of several the newest that lacks answers, and says which"
     folder = Path(folder).expanduser()
     if (folder/'manifest.json').exists(): return folder
-    below = sorted(folder.glob('*/manifest.json'), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True)
-    if len(below) < 2: return below[0].parent if below else folder
-    found = next((p.parent for p in below if len(needing_votes(read_batch(p.parent), votes))), below[0].parent)
-    print(one_line(f"{len(below)} batches in {folder}; the newest that lacks answers is {found.name}"), flush=True)
-    return found
+    below = [p.parent for p in _newest_first(folder)]
+    if len(below) < 2: return below[0] if below else folder
+    meant = next((p for p in below if needing_votes(read_batch(p), votes)), below[0])
+    print(one_line(f"{len(below)} batches in {folder}; the newest that lacks answers is {meant.name}"), flush=True)
+    return meant

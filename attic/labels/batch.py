@@ -7,15 +7,15 @@ __all__ = ['FORMAT', 'VERSION', 'CHOICES', 'MAX_MANIFEST', 'MAX_IMAGE', 'MAX_PIX
            'read_batch', 'safe_cell', 'plain_cell', 'one_line']
 
 # %% ../../nbs/labels/00_batch.ipynb #4a9d6dbb
-import unicodedata, hashlib, io, json, os, re, shutil, tempfile
+import hashlib, io, json, os, re, shutil, tempfile, unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np, pandas as pd, torch
+import numpy as np, pandas as pd
+from fastcore.basics import patch
 from PIL import Image
-from ..core import digest, check_choice, write_json
-from ..data.pairs import ImageSet
+from ..core import check_choice, digest, write_json
 
 # %% ../../nbs/labels/00_batch.ipynb #b91385cd
 FORMAT, VERSION = 'attic-batch', 1
@@ -32,17 +32,10 @@ class Batch:
     attribute:str        # what is compared, such as 'masculine'
     question:str         # what people are asked
     salt:str             # hexadecimal; goes into pseudonyms
-    pairs:pd.DataFrame   # one row a pair: pair, a, b (files below `path`), gold (a choice or None), repeat_of (a pair or None)
+    pairs:pd.DataFrame   # one row a pair: pair, a, b (files), gold (a choice or None), repeat_of (a pair or None)
     about:dict           # where the pairs come from
 
     def __len__(self): return len(self.pairs)
-
-    def pseudonym(self,
-        worker:str, # an id as a platform gives it, or a pseudonym
-    ) -> str:       # 'w' and 16 hexadecimal digits
-        "What to store in place of a worker's id; a pseudonym stays as it is"
-        if re.fullmatch('w[0-9a-f]{16}', worker): return worker
-        return 'w' + hashlib.blake2b(worker.encode('utf-8', 'surrogatepass'), key=bytes.fromhex(self.salt), digest_size=8).hexdigest()
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -50,73 +43,104 @@ class Batch:
         return self.pairs[self.pairs.gold.isna() & self.pairs.repeat_of.isna()]
 
     @cached_property
-    def image_set(self) -> ImageSet:
+    def image_set(self): # an `ImageSet`
         "The images, each once, named by their files; raise `BatchError` when they differ in size"
-        files = sorted(set(self.pairs.a) | set(self.pairs.b))
-        images = [_decode(self.path, f, (self.path/f).read_bytes()) for f in files]
-        if len({im.shape for im in images}) > 1: raise BatchError(f"{self.path}: images differ in size; show them from their files, or write a batch of images of one size")
-        return ImageSet(torch.stack(images), names=files)
+        return _image_set(self.path, sorted(set(self.pairs.a) | set(self.pairs.b)))
 
-    def sides(self,
-        pairs=None, # names of pairs; None takes all
-    ) -> tuple[torch.Tensor, torch.Tensor]: # uint8 (P, 3, H, W) images A, images B
-        "The images of some pairs"
-        rows, where = self.pairs if pairs is None else self.pairs.set_index('pair').loc[list(pairs)], {f: i for i, f in enumerate(self.image_set.names)}
-        return tuple(self.image_set.images[[where[f] for f in rows[c]]] for c in 'ab')
+# %% ../../nbs/labels/00_batch.ipynb #9dfc2cbd
+MAX_MANIFEST, MAX_IMAGE, MAX_PIXELS = 50_000_000, 20_000_000, 25_000_000 # bytes, bytes, pixels
 
-# %% ../../nbs/labels/00_batch.ipynb #aa8ea81e
 def _png(image):
-    "An image as a PNG file"
+    "An image, uint8 (3, H, W), as the bytes of a PNG file"
     out = io.BytesIO()
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(out, 'PNG')
     return out.getvalue()
 
-def _listed(names, gold, repeats, seed):
-    "The manifest's list of pairs, from the names of images A and B"
-    gold = dict(gold or {})
-    for i, choice in gold.items():
-        if i not in range(len(names)): raise BatchError(f"gold names pair {i}, but the pairs are 0 to {len(names) - 1}")
-        check_choice(choice, CHOICES, 'gold answer')
-    plain = [i for i in range(len(names)) if i not in gold]
-    if not 0 <= repeats <= len(plain): raise BatchError(f"{repeats} repeats are asked for; of {len(plain)} pairs that are not gold, 0 to {len(plain)} can be repeated")
-    early = plain[:max(repeats, len(plain) // 2)] # what is repeated was seen a while ago
-    again = sorted(early[k] for k in torch.randperm(len(early), generator=torch.Generator().manual_seed(seed))[:repeats])
-    order = [(i, None) for i in range(len(names))] + [(i, f'p{i + 1:04}') for i in again]
-    return [dict(pair=f'p{n + 1:04}', a=names[i][0], b=names[i][1], gold=None if first else gold.get(i), repeat_of=first) for n, (i, first) in enumerate(order)]
+def _decode(folder, file, raw):
+    "Pixels of a PNG file, uint8 array (3, H, W); raise `BatchError` for anything else"
+    try:
+        im = Image.open(io.BytesIO(raw), formats=['PNG'])
+        if im.width * im.height > MAX_PIXELS: raise ValueError(f"{im.width} x {im.height} pixels")
+        return np.ascontiguousarray(np.array(im.convert('RGB')).transpose(2, 0, 1))
+    except Exception as e:
+        remedy = "Write the batch again, or copy the file again"
+        raise BatchError(f"{folder/file} is not a readable PNG ({e}). {remedy}") from e
 
-def write_batch(
-    path,                 # the folder to write
-    a:torch.Tensor,       # images A, uint8 (P, 3, H, W)
-    b:torch.Tensor,       # images B, uint8 (P, 3, H, W)
-    attribute:str,        # what is compared
-    question:str='',      # what people are asked; empty is 'Which image is more ATTRIBUTE?'
-    gold=None,            # position of a pair -> its known answer: 'more' (A shows more), 'equal' or 'less'
-    repeats:int=0,        # how many pairs of the first half, gold left aside, are shown a second time, at the end
-    seed:int=0,           # which pairs are repeated
-    about:dict|None=None, # where the pairs come from, for whoever finds the folder
-) -> Batch:
-    "Write pairs of images as a batch, or find that it is there; raise `BatchError` when the folder holds anything else"
-    path, images = Path(path).expanduser(), {}
-    if len(a) != len(b) or not len(a): raise BatchError(f"{len(a)} images A and {len(b)} images B make no pairs: give the same number of each, at least one")
+# %% ../../nbs/labels/00_batch.ipynb #2b7b8474
+def _image_set(folder, files):
+    "The images of some files as an `ImageSet`"
+    import torch
+    from attic.data.pairs import ImageSet
+    images = [_decode(folder, f, (folder/f).read_bytes()) for f in files]
+    if len({im.shape for im in images}) > 1:
+        remedy = "show them from their files, or write a batch of images of one size"
+        raise BatchError(f"{folder}: images differ in size; {remedy}")
+    return ImageSet(torch.from_numpy(np.stack(images)), names=files)
+
+@patch
+def sides(self:Batch,
+    pairs=None, # names of pairs; None takes all
+) -> tuple:     # images A and images B, uint8 tensors (P, 3, H, W)
+    "The images of some pairs"
+    rows = self.pairs if pairs is None else self.pairs.set_index('pair').loc[list(pairs)]
+    index = {file: i for i, file in enumerate(self.image_set.names)}
+    return tuple(self.image_set.images[[index[file] for file in rows[side]]] for side in 'ab')
+
+# %% ../../nbs/labels/00_batch.ipynb #50a3d511
+@patch
+def pseudonym(self:Batch,
+    worker:str, # an id as a platform gives it, or a pseudonym
+) -> str:       # 'w' and 16 hexadecimal digits
+    "What to store in place of a worker's id; a pseudonym stays as it is"
+    if re.fullmatch('w[0-9a-f]{16}', worker): return worker
+    raw, key = worker.encode('utf-8', 'surrogatepass'), bytes.fromhex(self.salt)
+    return 'w' + hashlib.blake2b(raw, key=key, digest_size=8).hexdigest()
+
+# %% ../../nbs/labels/00_batch.ipynb #185a7335
+def _named(a, b):
+    "Images by the names of their files, and for each pair the names of A and B"
+    from attic.data.pairs import ImageSet
+    if len(a) != len(b) or not len(a):
+        remedy = "give the same number of each, at least one"
+        raise BatchError(f"{len(a)} images A and {len(b)} images B make no pairs: {remedy}")
+    images = {}
     def name(image):
         file = f'images/{digest(image)}.png'
         images[file] = image
         return file
-    pairs = _listed([(name(x), name(y)) for x, y in zip(ImageSet(a).images.cpu(), ImageSet(b).images.cpu())], gold, repeats, seed)
-    question = question or f"Which image is more {attribute.replace('_', ' ')}?"
-    content = digest(FORMAT, VERSION, attribute, question, pairs, about or {})
-    if path.exists() and (not path.is_dir() or any(path.iterdir())): return _same(path, content)
-    manifest = dict(format=FORMAT, version=VERSION, id=content, attribute=attribute, question=question, salt=digest('salt', content, n=32), pairs=pairs, about=about or {})
-    _write(path, manifest, {file: _png(image) for file, image in images.items()})
-    return read_batch(path)
+    names = [(name(x), name(y)) for x, y in zip(ImageSet(a).images.cpu(), ImageSet(b).images.cpu())]
+    return images, names
 
-def _same(path, content):
-    "The batch in a folder, if it is the one that was to be written"
-    try: there = read_batch(path)
-    except BatchError as e: raise BatchError(f"{path} holds something that is not this batch, and is left alone ({e}). Name another folder, or move it away") from e
-    if there.id != content: raise BatchError(f"{path} holds another batch ({there.id}, {len(there)} pairs of {there.attribute!r}), and is left alone. Name another folder")
-    return there
+# %% ../../nbs/labels/00_batch.ipynb #aa8ea81e
+def _check_gold(gold, n):
+    "Raise for a gold answer to a pair that isn't there, or one that is no choice"
+    for i, choice in gold.items():
+        if i not in range(n): raise BatchError(f"gold names pair {i}, but the pairs are 0 to {n - 1}")
+        check_choice(choice, CHOICES, 'gold answer')
 
+def _repeated(plain, repeats, seed):
+    "Which pairs are shown again, of the positions of those that are not gold"
+    import torch
+    can = f"of {len(plain)} pairs that are not gold, 0 to {len(plain)} can be repeated"
+    if not 0 <= repeats <= len(plain): raise BatchError(f"{repeats} repeats are asked for; {can}")
+    early = plain[:max(repeats, len(plain) // 2)]
+    order = torch.randperm(len(early), generator=torch.Generator().manual_seed(seed))
+    return sorted(early[k] for k in order[:repeats].tolist())
+
+# %% ../../nbs/labels/00_batch.ipynb #c5503a5f
+def _entry(n, names, gold=None, repeat_of=None):
+    "One pair in the manifest"
+    return dict(pair=f'p{n:04}', a=names[0], b=names[1], gold=gold, repeat_of=repeat_of)
+
+def _listed(names, gold, repeats, seed):
+    "The manifest's list of pairs, from the names of images A and B"
+    gold, n = dict(gold or {}), len(names)
+    _check_gold(gold, n)
+    again = _repeated([i for i in range(n) if i not in gold], repeats, seed)
+    first = [_entry(i + 1, names[i], gold.get(i)) for i in range(n)]
+    return first + [_entry(n + k, names[i], repeat_of=first[i]['pair']) for k, i in enumerate(again, 1)]
+
+# %% ../../nbs/labels/00_batch.ipynb #0210b215
 def _write(path, manifest, files):
     "Write a batch beside its place, and rename it"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,66 +149,125 @@ def _write(path, manifest, files):
         os.chmod(new, 0o755)
         (new/'images').mkdir()
         for file, png in files.items(): (new/file).write_bytes(png)
-        write_json(new/'manifest.json', manifest | dict(images={file: hashlib.sha256(png).hexdigest() for file, png in files.items()}))
+        hashes = {file: hashlib.sha256(png).hexdigest() for file, png in files.items()}
+        write_json(new/'manifest.json', manifest | dict(images=hashes))
         if path.exists(): path.rmdir()
         os.replace(new, path)
     except BaseException: shutil.rmtree(new, ignore_errors=True); raise
 
+def _existing(path, content):
+    "The batch in a folder, if it is the one that was to be written"
+    try: there = read_batch(path)
+    except BatchError as e:
+        remedy = "Name another folder, or move it away"
+        raise BatchError(f"{path} holds something that is not this batch, and is left alone ({e}). {remedy}") from e
+    if there.id == content: return there
+    what = f"{there.id}, {len(there)} pairs of {there.attribute!r}"
+    raise BatchError(f"{path} holds another batch ({what}), and is left alone. Name another folder")
+
+# %% ../../nbs/labels/00_batch.ipynb #8a24469a
+def write_batch(
+    path,                 # the folder to write
+    a,                    # images A, a uint8 tensor (P, 3, H, W)
+    b,                    # images B, a uint8 tensor (P, 3, H, W)
+    attribute:str,        # what is compared
+    question:str='',      # what people are asked; empty is 'Which image is more ATTRIBUTE?'
+    gold=None,            # position of a pair -> its known answer: 'more' (A shows more), 'equal' or 'less'
+    repeats:int=0,        # how many pairs of the first half, gold left aside, are shown a second time, at the end
+    seed:int=0,           # which pairs are repeated
+    about:dict|None=None, # where the pairs come from, for whoever finds the folder
+) -> Batch:
+    "Write pairs of images as a batch, or find that it is there; raise `BatchError` when the folder holds anything else"
+    path, about = Path(path).expanduser(), about or {}
+    images, names = _named(a, b)
+    pairs = _listed(names, gold, repeats, seed)
+    question = question or f"Which image is more {attribute.replace('_', ' ')}?"
+    content = digest(FORMAT, VERSION, attribute, question, pairs, about)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())): return _existing(path, content)
+    manifest = dict(format=FORMAT, version=VERSION, id=content, attribute=attribute, question=question,
+                    salt=digest('salt', content, n=32), pairs=pairs, about=about)
+    _write(path, manifest, {file: _png(image) for file, image in images.items()})
+    return read_batch(path)
+
 # %% ../../nbs/labels/00_batch.ipynb #aa2928aa
-MAX_MANIFEST, MAX_IMAGE, MAX_PIXELS = 50_000_000, 20_000_000, 25_000_000 # bytes, bytes, pixels
-_KEYS = dict(id='[0-9a-f]{16}', attribute='.{1,200}', question='(?s:.{1,2000})', salt='(?:[0-9a-f]{2}){8,64}')
-
-def _decode(folder, file, raw):
-    "Pixels of an image file, uint8 (3, H, W)"
-    try:
-        im = Image.open(io.BytesIO(raw), formats=['PNG'])
-        if im.width * im.height > MAX_PIXELS: raise ValueError(f"{im.width} x {im.height} pixels")
-        return torch.from_numpy(np.array(im.convert('RGB'))).permute(2, 0, 1).contiguous()
-    except Exception as e: raise BatchError(f"{folder/file} is not a readable PNG ({e}). Write the batch again, or copy the file again") from e
-
-def _check_images(path, images):
+def _check_image(path, file, sha):
     "Raise `BatchError` for an image that is not what the manifest says"
-    for file, sha in images.items():
-        where = path/file
-        if not where.is_file() or not where.resolve().is_relative_to(path.resolve()): raise BatchError(f"{where} is missing. Copy the whole folder again")
-        if where.stat().st_size > MAX_IMAGE: raise BatchError(f"{where} has more than {MAX_IMAGE:,} bytes. Write the batch with smaller images")
-        raw = where.read_bytes()
-        if hashlib.sha256(raw).hexdigest() != sha: raise BatchError(f"{where} has changed since the batch was written. Copy it again from where the batch was made")
-        _decode(path, file, raw)
+    where = path/file
+    if not where.is_file() or not where.resolve().is_relative_to(path.resolve()):
+        raise BatchError(f"{where} is missing. Copy the whole folder again")
+    if where.stat().st_size > MAX_IMAGE:
+        raise BatchError(f"{where} has more than {MAX_IMAGE:,} bytes. Write the batch with smaller images")
+    raw = where.read_bytes()
+    if hashlib.sha256(raw).hexdigest() != sha:
+        remedy = "Copy it again from where the batch was made"
+        raise BatchError(f"{where} has changed since the batch was written. {remedy}")
+    _decode(path, file, raw)
+
+# %% ../../nbs/labels/00_batch.ipynb #c6096c4d
+_PATTERNS = dict(id='[0-9a-f]{16}', attribute='.{1,200}', question='(?s:.{1,2000})', salt='(?:[0-9a-f]{2}){8,64}')
+
+def _matches(value, pattern): return isinstance(value, str) and bool(re.fullmatch(pattern, value))
+
+def _wrong_head(m):
+    "What is wrong with a manifest beside its pairs, or None"
+    if not isinstance(m, dict) or m.get('format') != FORMAT: return f"it does not say \"format\": \"{FORMAT}\""
+    if m.get('version') != VERSION: return f"it has version {m.get('version')!r}, and this attic reads {VERSION}"
+    for k, pattern in _PATTERNS.items():
+        if not _matches(m.get(k), pattern): return f"{k!r} is missing or malformed"
+    kinds = dict(about=dict, images=dict, pairs=list)
+    if not all(isinstance(m.get(k), kind) for k, kind in kinds.items()) or not m['pairs']:
+        return "'pairs', 'images' or 'about' is missing, or there is no pair"
+    bad = [f for f in m['images'] if not re.fullmatch(r'images/[0-9a-f]{16}\.png', f)]
+    if bad: return f"it lists {bad[0][:80]!r}; image files are called images/ and 16 hexadecimal digits .png"
+
+# %% ../../nbs/labels/00_batch.ipynb #3e2d6585
+def _wrong_pair(n, p, images, seen):
+    "What is wrong with the pair at position `n`, or None; `seen` are the names before it"
+    if not isinstance(p, dict) or not _matches(p.get('pair'), r'p\d{4,9}'):
+        return f"pair number {n} has no name such as 'p0001'"
+    name, repeat = p['pair'], p.get('repeat_of')
+    if name in seen: return f"pair {name} is there twice"
+    for side in 'ab':
+        if not isinstance(p.get(side), str) or p[side] not in images:
+            return f"pair {name}: its image {side.upper()} is not in 'images'"
+    if p.get('gold') not in (None, *CHOICES): return f"pair {name}: 'gold' is none of {', '.join(CHOICES)}"
+    if repeat is not None and (not isinstance(repeat, str) or repeat not in seen):
+        return f"pair {name}: it repeats a pair that does not stand before it"
 
 def _wrong(m):
     "What is wrong with a manifest, or None"
-    if not isinstance(m, dict) or m.get('format') != FORMAT: return f"it does not say \"format\": \"{FORMAT}\""
-    if m.get('version') != VERSION: return f"it has version {m.get('version')!r}, and this attic reads {VERSION}"
-    for k, pattern in _KEYS.items():
-        if not isinstance(m.get(k), str) or not re.fullmatch(pattern, m[k]): return f"{k!r} is missing or malformed"
-    if not isinstance(m.get('about'), dict) or not isinstance(m.get('images'), dict) or not isinstance(m.get('pairs'), list) or not m['pairs']: return "'pairs', 'images' or 'about' is missing, or there is no pair"
-    bad = [f for f in m['images'] if not re.fullmatch(r'images/[0-9a-f]{16}\.png', f)]
-    if bad: return f"it lists {bad[0][:80]!r}; image files are called images/ and 16 hexadecimal digits .png"
-    seen = {}
+    wrong, seen = _wrong_head(m), set()
+    if wrong: return wrong
     for n, p in enumerate(m['pairs'], 1):
-        if not isinstance(p, dict) or not isinstance(p.get('pair'), str) or not re.fullmatch(r'p\d{4,9}', p['pair']): return f"pair number {n} has no name such as 'p0001'"
-        if p['pair'] in seen: return f"pair {p['pair']} is there twice"
-        for side in 'ab':
-            if not isinstance(p.get(side), str) or p[side] not in m['images']: return f"pair {p['pair']}: its image {side.upper()} is not in 'images'"
-        if p.get('gold') not in (None, *CHOICES): return f"pair {p['pair']}: 'gold' is none of {', '.join(CHOICES)}"
-        if p.get('repeat_of') is not None and (not isinstance(p['repeat_of'], str) or p['repeat_of'] not in seen): return f"pair {p['pair']}: it repeats a pair that does not stand before it"
-        seen[p['pair']] = p
+        wrong = _wrong_pair(n, p, m['images'], seen)
+        if wrong: return wrong
+        seen.add(p['pair'])
+
+# %% ../../nbs/labels/00_batch.ipynb #d11ab4b0
+def _manifest(path):
+    "The manifest of a batch; raise `BatchError` for one that can't be read"
+    file = path/'manifest.json'
+    if not file.is_file():
+        raise BatchError(f"{path} is not a batch: it has no manifest.json. Name a folder that `attic batch` wrote")
+    if file.stat().st_size > MAX_MANIFEST:
+        raise BatchError(f"{file} has more than {MAX_MANIFEST:,} bytes. Divide the batch")
+    remedy = "Copy it again, or write the batch again"
+    try: m = json.loads(file.read_text(encoding='utf-8'))
+    except (ValueError, RecursionError) as e:
+        raise BatchError(f"{file} is not readable JSON ({str(e)[:200]}). {remedy}") from e
+    wrong = _wrong(m)
+    if wrong: raise BatchError(f"{file} is no manifest of a batch: {wrong}. {remedy}")
+    return m
 
 def read_batch(
     path, # the folder
 ) -> Batch:
     "Read and check a batch; raise `BatchError` naming the file and what to do"
     path = Path(path).expanduser()
-    file = path/'manifest.json'
-    if not file.is_file(): raise BatchError(f"{path} is not a batch: it has no manifest.json. Name a folder that attic_batch wrote")
-    if file.stat().st_size > MAX_MANIFEST: raise BatchError(f"{file} has more than {MAX_MANIFEST:,} bytes. Divide the batch")
-    try: m = json.loads(file.read_text(encoding='utf-8'))
-    except (ValueError, RecursionError) as e: raise BatchError(f"{file} is not readable JSON ({str(e)[:200]}). Copy it again, or write the batch again") from e
-    wrong = _wrong(m)
-    if wrong: raise BatchError(f"{file} is no manifest of a batch: {wrong}. Copy it again, or write the batch again")
-    _check_images(path, m['images'])
-    pairs = pd.DataFrame([{k: p.get(k) for k in ('pair', 'a', 'b', 'gold', 'repeat_of')} for p in m['pairs']], dtype=object)
+    m = _manifest(path)
+    for file, sha in m['images'].items(): _check_image(path, file, sha)
+    columns = ('pair', 'a', 'b', 'gold', 'repeat_of')
+    pairs = pd.DataFrame([[p.get(c) for c in columns] for p in m['pairs']], columns=columns, dtype=object)
     return Batch(path, m['id'], m['attribute'], m['question'], m['salt'], pairs, m['about'])
 
 # %% ../../nbs/labels/00_batch.ipynb #588bd149

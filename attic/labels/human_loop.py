@@ -7,39 +7,43 @@ __all__ = ['ANNOTATORS', 'Waiting', 'question', 'People']
 
 # %% ../../nbs/labels/06_human_loop.ipynb #12_lo004
 from pathlib import Path
-from ..core import digest
 import pandas as pd, torch
 
-from .batch import Batch, read_batch, write_batch
-from .answers import batch_answers
+from ..core import digest
 from ..data.pairs import ImageSet, Pairs
-from .annotators import SimulatedCrowd
 from .aggregate import label_pairs
+from .annotators import SimulatedCrowd
+from .answers import batch_answers
+from .batch import Batch, read_batch, write_batch
 
 # %% ../../nbs/labels/06_human_loop.ipynb #12_lo008
 class Waiting(Exception):
     "Pairs wait for answers: says how many, where they lie, and what to do"
     def __init__(self,
         batch:Batch, # what is asked
-        short:int,   # pairs that lack answers
+        missing:int, # pairs that lack answers
         votes:int,   # answers that each needs
     ):
-        self.batch, self.short, self.votes = batch, short, votes
-        super().__init__(f"{short} of {len(batch.asked)} pairs wait for {votes} answer{'s'*(votes > 1)} each. Label them with `attic_label {batch.path} --votes {votes}`. "
-                         f"For other platforms, `attic_batch {batch.path} --existing` writes their files; put what comes back into the folder `answers` there. Then run the same command again")
+        self.batch, self.missing, self.votes = batch, missing, votes
+        super().__init__(
+            f"{missing} of {len(batch.asked)} pairs wait for {votes} answer{'s'*(votes > 1)} each. "
+            f"Label them with `attic label {batch.path} --votes {votes}`. "
+            f"For other platforms, `attic batch {batch.path} --existing` writes their files; "
+            "put what comes back into the folder `answers` there. Then run the same command again")
 
 # %% ../../nbs/labels/06_human_loop.ipynb #12_lo010
 def question(
-    dataset, # a `Dataset`
+    dataset,  # a `Dataset`
     attr:str, # which attribute
 ) -> str:
     "What people are asked about a pair (Fig. 10)"
     return f"Which {dataset.noun} is more \"{attr.replace('_', ' ')}\"?"
 
+# %% ../../nbs/labels/06_human_loop.ipynb #6dbbcd53
 class People(SimulatedCrowd):
-    "People who answer in their own time; real pairs are labelled as in the domain"
+    "People who answer in their own time; real pairs are labelled as in the dataset"
     def __init__(self,
-        dataset,      # as for `SimulatedCrowd`
+        dataset,     # as for `SimulatedCrowd`
         profile,     # as for `SimulatedCrowd`
         device,      # as for `SimulatedCrowd`
         folder,      # where batches are written
@@ -52,23 +56,29 @@ class People(SimulatedCrowd):
     def fingerprint(self) -> str:
         "Hash of all that people have said so far"
         answers = [batch_answers(read_batch(p.parent)) for p in sorted(self.folder.glob('*/manifest.json'))]
-        what = ['batch', 'pair', 'worker', 'choice', 'confidence', 'legible']
-        return digest(self.votes, [a[what].sort_values(['pair', 'worker']).values.tolist() for a in answers])
+        columns = ['batch', 'pair', 'worker', 'choice', 'confidence', 'legible']
+        return digest(self.votes, [a[columns].sort_values(['pair', 'worker']).values.tolist() for a in answers])
+
+    def _batch(self, attr, a, b, seed):
+        "The pairs as a batch; its folder's name has a hash of the images"
+        name = '-'.join(map(str, (attr, *seed, digest(a, b, n=8))))
+        about = dict(domain=self.dataset.name, profile=self.profile.name)
+        return write_batch(self.folder/name, a, b, attr, question(self.dataset, attr), about=about)
 
     def generated(self,
         attr:str,       # which attribute
         a:torch.Tensor, # images A, uint8 (P, 3, 64, 64)
         b:torch.Tensor, # images B, uint8 (P, 3, 64, 64)
         seed=(0,),      # of the experiment; in Active with the number of the batch
-    ) -> tuple[ImageSet, Pairs, pd.DataFrame]: # both images of all pairs, the pairs that were kept, the votes' summary for all
+    ) -> tuple[ImageSet, Pairs, pd.DataFrame]: # both images of all pairs, the pairs that were kept, the votes' summary
         "What people said of pairs that a generator drew; raise `Waiting` until all have enough answers"
-        batch = write_batch(self.folder/f"{'-'.join(map(str, (attr, *seed)))}-{digest(a, b, n=8)}", a, b, attr, question(self.dataset, attr), about=dict(dataset=self.dataset.name, profile=self.profile.name))
-        answers, asked, n = batch_answers(batch), batch.asked.pair, len(a)
-        short = int((answers.groupby('pair').size().reindex(asked, fill_value=0) < self.votes).sum())
-        if short: raise Waiting(batch, short, self.votes)
-        told = label_pairs(answers, votes=self.votes).loc[asked]
-        pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), torch.tensor(told.target.values, dtype=torch.float32), 'synthetic')
-        return ImageSet(torch.cat([a, b])), pairs[torch.tensor(told.keep.values).nonzero().flatten()], told
+        batch, n = self._batch(attr, a, b, seed), len(a)
+        answers, asked = batch_answers(batch), batch.asked.pair
+        count = answers.groupby('pair').size().reindex(asked, fill_value=0)
+        if (count < self.votes).any(): raise Waiting(batch, int((count < self.votes).sum()), self.votes)
+        labels = label_pairs(answers, votes=self.votes).loc[asked]
+        target = torch.tensor(labels.target.values, dtype=torch.float32)
+        pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
+        return ImageSet(torch.cat([a, b])), pairs[torch.tensor(labels.keep.values).nonzero().flatten()], labels
 
-# %% ../../nbs/labels/06_human_loop.ipynb #12_lo012
 ANNOTATORS = ('crowd', 'people')

@@ -4,31 +4,44 @@
 
 # %% auto #0
 __all__ = ['CHOSEN', 'SURE', 'showings', 'mturk_template', 'mturk_input', 'fill', 'label_studio_config', 'label_studio_tasks',
-           'write_platforms']
+           'mturk_files', 'label_studio_files']
 
 # %% ../../nbs/labels/01_templates.ipynb #2924f8c7
 import base64, csv, html, io, json, re
 from xml.sax.saxutils import quoteattr
 
-import pandas as pd, torch
-from ..core import atomic_write, derive_seed
+import pandas as pd
+from ..core import derive_seed
 from .batch import Batch, BatchError, safe_cell
 
 # %% ../../nbs/labels/01_templates.ipynb #118f908c
+def _addresses(batch, base_url):
+    "Where each image A and each image B is found; raise `BatchError` for an address that is none"
+    if base_url and not re.fullmatch(r'https?://[^\s"\'<>$,]+', base_url):
+        remedy = f"Give the one under which {batch.path} is served"
+        raise BatchError(f"{base_url!r} is not an address of the form https://host/folder. {remedy}")
+    start = base_url.rstrip('/') + '/' if base_url else ''
+    return [start + f for f in batch.pairs.a], [start + f for f in batch.pairs.b]
+
+def _swapped(batch, seed):
+    "Whether image B stands on the left, for each pair"
+    import torch
+    stream = torch.Generator().manual_seed(derive_seed(seed, batch.id, 'sides'))
+    return (torch.rand(len(batch), generator=stream) < 0.5).tolist()
+
 def showings(
     batch:Batch,   # what is to be shown
     base_url='',   # where the folder is served; empty leaves paths below the folder
     seed:int=0,    # of the order within pairs
 ) -> pd.DataFrame: # one row a pair: pair (with the batch's id), side ('ab' or 'ba'), left, right (addresses)
     "What stands left and right on a platform; raise `BatchError` for an address that is none"
-    if base_url and not re.fullmatch(r'https?://[^\s"\'<>$,]+', base_url): raise BatchError(f"{base_url!r} is not an address of the form https://host/folder. Give the one under which {batch.path} is served")
-    swap = torch.rand(len(batch), generator=torch.Generator().manual_seed(derive_seed(seed, batch.id, 'sides'))) < 0.5
-    at = [base_url.rstrip('/') + '/' + f if base_url else f for f in batch.pairs.a], [base_url.rstrip('/') + '/' + f if base_url else f for f in batch.pairs.b]
-    rows = [dict(pair=f'{batch.id}:{p}', side='ba' if s else 'ab', left=b if s else a, right=a if s else b) for p, s, a, b in zip(batch.pairs.pair, swap.tolist(), *at)]
-    return pd.DataFrame(rows)
+    rows = zip(batch.pairs.pair, _swapped(batch, seed), *_addresses(batch, base_url))
+    return pd.DataFrame([dict(pair=f'{batch.id}:{pair}', side='ba' if swap else 'ab',
+                              left=b if swap else a, right=a if swap else b) for pair, swap, a, b in rows])
 
 # %% ../../nbs/labels/01_templates.ipynb #66d8b266
-CHOSEN = dict(left='The left image shows more', equal='Both show it equally', right='The right image shows more', illegible='I cannot tell: an image is illegible')
+CHOSEN = dict(left='The left image shows more', equal='Both show it equally', right='The right image shows more',
+              illegible='I cannot tell: an image is illegible')
 SURE = {w: f'I am {w} confident about my decision' for w in ('very', 'somewhat', 'not')}
 
 def _escape(text):
@@ -36,26 +49,35 @@ def _escape(text):
     return html.escape(text).replace('$', '&#36;')
 
 def _radios(field, words, n):
-    return '\n'.join(f'    <label><input type="radio" name="{field}_{n}" value="{word}" required> {_escape(text)}</label>' for word, text in words.items())
+    "A radio button for each word"
+    button = lambda word: f'<input type="radio" name="{field}_{n}" value="{word}" required>'
+    return '\n'.join(f'    <label>{button(word)} {_escape(text)}</label>' for word, text in words.items())
 
-_STYLE = """<style>
-  form { max-width: 44rem; margin: auto; font: 1rem/1.5 system-ui, sans-serif; }
-  fieldset { margin: 0 0 1.5rem; } label { display: block; padding: .25rem 0; } textarea { width: 100%; }
-  .images { display: flex; flex-wrap: wrap; gap: 1rem; } .images img { width: 16rem; max-width: 100%; image-rendering: auto; }
-</style>"""
+# %% ../../nbs/labels/01_templates.ipynb #a46a3c72
+_RULES = ('form { max-width: 44rem; margin: auto; font: 1rem/1.5 system-ui, sans-serif; }',
+          'fieldset { margin: 0 0 1.5rem; } label { display: block; padding: .25rem 0; } textarea { width: 100%; }',
+          '.images { display: flex; flex-wrap: wrap; gap: 1rem; } '
+          '.images img { width: 16rem; max-width: 100%; image-rendering: auto; }')
+_STYLE = '\n  '.join(('<style>', *_RULES)) + '\n</style>'
+
+_WHY = ('\n    <label>Briefly explain your choice for image pair {n} '
+        '<textarea name="rationale_{n}" rows="2" maxlength="2000" required></textarea></label>')
+
+def _hidden(name): return f'<input type="hidden" name="{name}" value="${{{name}}}">'
+def _img(side, n): return f'<img src="${{{side}_{n}}}" alt="{side} image of pair {n}">'
 
 def _pair(batch, n, rationale):
     "The fields of one pair"
-    why = f'\n    <label>Briefly explain your choice for image pair {n} <textarea name="rationale_{n}" rows="2" maxlength="2000" required></textarea></label>' if rationale else ''
     return f"""  <fieldset>
     <legend>Image pair {n}: {_escape(batch.question)}</legend>
-    <input type="hidden" name="pair_{n}" value="${{pair_{n}}}"><input type="hidden" name="side_{n}" value="${{side_{n}}}">
-    <div class="images"><img src="${{left_{n}}}" alt="left image of pair {n}"><img src="${{right_{n}}}" alt="right image of pair {n}"></div>
+    {_hidden(f'pair_{n}')}{_hidden(f'side_{n}')}
+    <div class="images">{_img('left', n)}{_img('right', n)}</div>
 {_radios('choice', CHOSEN, n)}
     <hr>
-{_radios('confidence', SURE, n)}{why}
+{_radios('confidence', SURE, n)}{_WHY.format(n=n) if rationale else ''}
   </fieldset>"""
 
+# %% ../../nbs/labels/01_templates.ipynb #952121e9
 def mturk_template(
     batch:Batch,         # what is to be shown
     per_hit:int=5,       # pairs on a page (Fig. 10: 5)
@@ -64,7 +86,16 @@ def mturk_template(
     "The form of Fig. 10 as a platform's template; raise `BatchError` for a page without pairs"
     if per_hit < 1: raise BatchError(f"{per_hit} pairs on a page: choose 1 or more")
     pairs = '\n'.join(_pair(batch, n, rationale) for n in range(1, per_hit + 1))
-    return f'{_STYLE}\n<form id="mturk_form" name="mturk_form" method="post">\n{pairs}\n  <button type="submit">Submit</button>\n</form>\n'
+    start = '<form id="mturk_form" name="mturk_form" method="post">'
+    end = '  <button type="submit">Submit</button>\n</form>'
+    return f'{_STYLE}\n{start}\n{pairs}\n{end}\n'
+
+# %% ../../nbs/labels/01_templates.ipynb #20d68497
+def _numbered(shown):
+    "Some pairs as one row of the input: the columns' names end in the number on the page"
+    row = {}
+    for n, pair in enumerate(shown, 1): row |= {f'{k}_{n}': v for k, v in pair.items()}
+    return row
 
 def mturk_input(
     batch:Batch,     # what is to be shown
@@ -73,10 +104,11 @@ def mturk_input(
     seed:int=0,      # of the order within pairs
 ) -> pd.DataFrame:   # one row a page: pair_1, side_1, left_1, right_1, pair_2 ...
     "What a platform puts into the template's placeholders"
-    if not 1 <= per_hit <= len(batch): raise BatchError(f"{per_hit} pairs on a page, but the batch has {len(batch)}: choose from 1 to {len(batch)}")
+    if not 1 <= per_hit <= len(batch):
+        raise BatchError(f"{per_hit} pairs on a page, but the batch has {len(batch)}: choose from 1 to {len(batch)}")
     shown = showings(batch, base_url, seed).to_dict('records')
     shown += shown[:-len(shown) % per_hit]
-    return pd.DataFrame([{f'{k}_{i}': v for i, row in enumerate(shown[n:n + per_hit], 1) for k, v in row.items()} for n in range(0, len(shown), per_hit)])
+    return pd.DataFrame([_numbered(shown[n:n + per_hit]) for n in range(0, len(shown), per_hit)])
 
 # %% ../../nbs/labels/01_templates.ipynb #5b05a798
 def _data_uri(path): return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode()
@@ -95,12 +127,18 @@ def _attr(text):
     "Text as a quoted attribute of XML; Label Studio takes one that starts with `$` for a variable"
     return quoteattr(_NOT_XML.sub(' ', text if not text.startswith('$') else ' ' + text))
 
+def _choices(name, words, more=''):
+    "A `Choices` tag with one choice of some words"
+    inner = ''.join(f'\n    <Choice value="{w}"/>' for w in words)
+    return f'<Choices name="{name}" toName="left" choice="single" showInLine="true"{more}>{inner}\n  </Choices>'
+
 def label_studio_config(
     batch:Batch,          # what is to be shown
     rationale:bool=False, # whether people must explain their choices
 ) -> str:                 # XML: paste it into Settings, Labelling Interface, Code
     "The labelling interface"
-    choices = lambda words: ''.join(f'\n    <Choice value="{w}"/>' for w in words)
+    sure = [f'{w} confident' for w in SURE]
+    why = f'placeholder="Why?" maxSubmissions="1" required="{str(rationale).lower()}"'
     return f"""<View>
   <Header value={_attr(batch.question)}/>
   <Pairwise name="choice" toName="left,right"/>
@@ -109,15 +147,14 @@ def label_studio_config(
     <Image name="right" value="$right"/>
   </View>
   <Header value="Neither? Then say why"/>
-  <Choices name="neither" toName="left" choice="single" showInLine="true">{choices(['equal', 'illegible'])}
-  </Choices>
+  {_choices('neither', ['equal', 'illegible'])}
   <Header value="How confident are you?"/>
-  <Choices name="confidence" toName="left" choice="single" showInLine="true" required="true">{choices([f'{w} confident' for w in SURE])}
-  </Choices>
-  <TextArea name="rationale" toName="left" placeholder="Why?" maxSubmissions="1" required="{str(rationale).lower()}"/>
+  {_choices('confidence', sure, ' required="true"')}
+  <TextArea name="rationale" toName="left" {why}/>
 </View>
 """
 
+# %% ../../nbs/labels/01_templates.ipynb #24ebcc4c
 def label_studio_tasks(
     batch:Batch, # what is to be shown
     base_url='', # where the folder is served; empty puts the images into the tasks
@@ -125,25 +162,10 @@ def label_studio_tasks(
 ) -> list:       # tasks, for Import
     "The tasks: a pair each"
     shown = showings(batch, base_url, seed).to_dict('records')
-    return [dict(data=row if base_url else row | {k: _data_uri(batch.path/row[k]) for k in ('left', 'right')}) for row in shown]
+    if base_url: return [dict(data=row) for row in shown]
+    return [dict(data=row | {side: _data_uri(batch.path/row[side]) for side in ('left', 'right')}) for row in shown]
 
 # %% ../../nbs/labels/01_templates.ipynb #f911ea62
-def write_platforms(
-    batch:Batch,          # what is to be shown
-    base_url:str='',      # where the folder is (or will be) served; empty leaves out the template's input, which names the images by their address
-    per_hit:int=5,        # pairs on a page of the template; fewer when the batch has fewer
-    rationale:bool=True,  # whether people must explain their choices
-    seed:int=0,           # of the order within pairs
-) -> list:                # the files
-    "Write the template and its input to `mturk/`, the Label Studio project to `label-studio/`; raise `BatchError` where one of these is a link out of the batch"
-    files = {'label-studio/config.xml': label_studio_config(batch, rationale), 'label-studio/tasks.json': json.dumps(label_studio_tasks(batch, base_url, seed), indent=1)}
-    files['mturk/template.html'] = mturk_template(batch, min(per_hit, len(batch)), rationale)
-    if base_url: files['mturk/input.csv'] = _csv(mturk_input(batch, base_url, min(per_hit, len(batch)), seed))
-    for name, text in files.items():
-        if not (batch.path/name).resolve().is_relative_to(batch.path.resolve()): raise BatchError(f"{batch.path/name} leads out of the batch, and is not written. Remove the link")
-        with atomic_write(batch.path/name) as tmp: tmp.write_text(text, encoding='utf-8', newline='')
-    return [batch.path/name for name in files]
-
 def _csv(df):
     "A table as the text of a CSV file without formulas"
     out = io.StringIO(newline='')
@@ -151,3 +173,27 @@ def _csv(df):
     writer.writerow(df.columns)
     for row in df.itertuples(index=False): writer.writerow([safe_cell(str(v)) for v in row])
     return out.getvalue()
+
+def mturk_files(
+    batch:Batch,          # what is to be shown
+    base_url:str='',      # where the folder is (or will be) served; empty leaves out the input
+    per_hit:int=5,        # pairs on a page; fewer when the batch has fewer
+    rationale:bool=True,  # whether people must explain their choices
+    seed:int=0,           # of the order within pairs
+) -> dict:                # name below the batch's folder -> text
+    "The template and its input"
+    per_hit = min(per_hit, len(batch))
+    files = {'mturk/template.html': mturk_template(batch, per_hit, rationale)}
+    if base_url: files['mturk/input.csv'] = _csv(mturk_input(batch, base_url, per_hit, seed))
+    return files
+
+def label_studio_files(
+    batch:Batch,          # what is to be shown
+    base_url:str='',      # where the folder is (or will be) served; empty puts the images into the tasks
+    per_hit:int=5,        # not used: Label Studio shows one pair at a time
+    rationale:bool=True,  # whether people must explain their choices
+    seed:int=0,           # of the order within pairs
+) -> dict:                # name below the batch's folder -> text
+    "A project's interface and its tasks"
+    tasks = json.dumps(label_studio_tasks(batch, base_url, seed), indent=1)
+    return {'label-studio/config.xml': label_studio_config(batch, rationale), 'label-studio/tasks.json': tasks}
