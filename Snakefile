@@ -66,7 +66,7 @@ def missing(attr, seed):
 MISSING = {(attr, str(seed)): missing(attr, seed) for seed in SEEDS for attr in ATTRIBUTES}
 ROWS = [f'{JOBS}/{attr}-{seed}.json' for (attr, seed), lack in MISSING.items() if lack]
 
-def lacking(w): return MISSING.get((w.attr, w.seed)) or {}
+def missing_runs(w): return MISSING.get((w.attr, w.seed)) or {}
 
 rule rows:
     input: ROWS
@@ -78,12 +78,12 @@ rule shared:
     shell: "attic run {params.attr:q} {params.flags:q} --prepare --done {output:q} | cat"
 
 rule run:
-    # the methods that one attribute lacks with one seed; `attic run` finds rows that `out` has by their keys
+    # the methods that one attribute is missing with one seed; `attic run` finds rows that `out` has by their keys
     input: lambda w: f'{OUT}/sweep/{SWEEP}/{kind(w.attr)}.json'
     output: f'{JOBS}/{{attr}}-{{seed}}.json'
     params:
-        methods=lambda w: ','.join(lacking(w)) or OPTIONS['methods'], scenarios=OPTIONS['scenarios'], flags=FLAGS,
-        runs=lambda w: digest(lacking(w)) # another config or VERSION makes other runs: the job is done again
+        methods=lambda w: ','.join(missing_runs(w)) or OPTIONS['methods'], scenarios=OPTIONS['scenarios'], flags=FLAGS,
+        runs=lambda w: digest(missing_runs(w)) # another config or VERSION makes other runs: the job is done again
     shell:
         "attic run {wildcards.attr:q} --seed {wildcards.seed} --methods {params.methods:q} "
         "--scenarios {params.scenarios:q} {params.flags:q} --done {output:q} | cat"
