@@ -91,7 +91,8 @@ def jobs(batch):
 def median(measured):
     "Medians of several measurements."
     def middle(name): return statistics.median(m[name] for m in measured)
-    return dict(seconds=round(middle('seconds'), 3), cpu_seconds=round(middle('cpu'), 3), memory_mb=round(middle('memory')))
+    seconds, cpu = round(middle('seconds'), 3), round(middle('cpu'), 3)
+    return dict(seconds=seconds, cpu_seconds=cpu, memory_mb=round(middle('memory')))
 
 
 def measure(rounds):

@@ -3,8 +3,8 @@
 OLD is a checkout of 0.1.0 (`git worktree add ../old 6513d91`), FOLDER the photographs behind `results/utkface.jsonl`
 there.
 
-In 0.1.0 a key was a hash of the code's text; now it is a hash of configs and VERSION numbers. A row is carried over only
-if 0.1.0's own code, given the row's settings, computes the key that the row has: that code made it, with these settings.
+In 0.1.0 a key was a hash of the code's text; now it is a hash of configs and VERSION numbers. A row is carried over
+only if 0.1.0's own code, given the row's settings, computes the row's key: that code made it, with these settings.
 `nbs/tests/01_golden.ipynb` shows that the code of 0.2 makes the same numbers, against a record made by 0.1.0.
 """
 import argparse
