@@ -179,7 +179,7 @@ def device_facts(
 
 # %% ../nbs/00_core.ipynb #26769312
 if os.environ.get('IN_TEST'):
-    os.environ['OMP_NUM_THREADS'] = '1' # read when PyTorch is imported
+    os.environ.update(OMP_NUM_THREADS='1') # read when PyTorch is imported
     if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(1)
 
 # %% ../nbs/00_core.ipynb #dab84325
