@@ -260,6 +260,8 @@ def _manifest(path):
     if wrong: raise BatchError(f"{file} is no manifest of a batch: {wrong}. {remedy}")
     return m
 
+def _pair_row(p): return {c: p.get(c) for c in ('pair', 'a', 'b', 'gold', 'repeat_of')}
+
 def read_batch(
     path, # the folder
 ) -> Batch:
@@ -267,8 +269,7 @@ def read_batch(
     path = Path(path).expanduser()
     m = _manifest(path)
     for file, sha in m['images'].items(): _check_image(path, file, sha)
-    columns = ('pair', 'a', 'b', 'gold', 'repeat_of')
-    pairs = pd.DataFrame(m['pairs'], columns=columns, dtype=object)
+    pairs = pd.DataFrame([_pair_row(p) for p in m['pairs']], dtype=object)
     return Batch(path, m['id'], m['attribute'], m['question'], m['salt'], pairs, m['about'])
 
 # %% ../../nbs/labels/00_batch.ipynb #588bd149
