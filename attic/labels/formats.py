@@ -484,6 +484,7 @@ def _open(path, note):
     if raw[:2] in (b'\xff\xfe', b'\xfe\xff'): return note(0, 'wrong encoding: UTF-16')
     return raw.removeprefix(b'\xef\xbb\xbf').decode('utf-8', 'surrogateescape')
 
+# %% ../../nbs/labels/02_formats.ipynb #d667b40e
 def _notebook(path, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -545,6 +546,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
+# %% ../../nbs/labels/02_formats.ipynb #52238800
 def read_answers(
     path,               # a file, or a folder of files (`.csv`, `.json`, `.xml`)
     batch:Batch,        # what was asked
