@@ -76,7 +76,7 @@ def _quality(gen, dataset, annotator_model):
     y, z = gen.sample(2000, rng(0, 'benchmark'))
     images = generate(gen, y, z)
     correlation, _ = controllability(y, annotator_model.predict(images)[0])
-    return dict(lower_bound=elbo(gen, dataset.part('valid')), correlation=correlation.mean().item(),
+    return dict(elbo=elbo(gen, dataset.part('valid')), correlation=correlation.mean().item(),
                 sharpness=sharpness(images), diversity=diversity(images))
 
 

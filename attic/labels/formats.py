@@ -239,11 +239,11 @@ def _form(fields):
     fields, entries = dict(fields), {}
     crowd = fields.pop('taskAnswers', None)
     if crowd: fields |= _task_answers(crowd)
-    for name, v in fields.items():
+    for name, value in fields.items():
         m = _FIELD.fullmatch(str(name))
         if not m: continue
         entry = entries.setdefault(int(m[2] or 0), {})
-        v = _selected({m[3]: v} if m[3] else v)
+        v = _selected({m[3]: value} if m[3] else value)
         if v or m[3] is None: entry[m[1]] = f'{entry[m[1]]} and {v}' if m[1] in entry else v
     return entries
 
