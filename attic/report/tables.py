@@ -157,7 +157,7 @@ def style_table(
     "Format a table for a page or, with `to_latex`, for a paper"
     best = mean.groupby('scenario').transform('max') == mean
     styled = _texts(mean, half).style.apply(lambda _: best.map({True: 'font-weight: bold', False: ''}.get), axis=None)
-    return styled.set_caption(caption).set_uuid(digest(caption, mean.to_csv(), n=8)).set_table_styles(_SMALL)
+    return styled.set_caption(caption).set_uuid(digest(caption, mean.round(6).to_csv(), n=8)).set_table_styles(_SMALL)
 
 # %% ../../nbs/report/01_tables.ipynb #0681ac47
 def _latex(styled):
