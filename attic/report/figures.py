@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'set_style', 'show_pairs', 'sheet', 'draw_crops', 'filmstrip', 'plot_training', 'plot_workers',
-           'plot_gains', 'plot_accuracy', 'plot_curves', 'trace_layers', 'layer_blocks', 'save_figure', 'figures_dir']
+           'plot_gains', 'plot_accuracy', 'plot_curves', 'trace_layers', 'layer_blocks', 'save_figure', 'figures_dir',
+           'show_figure']
 
 # %% ../../nbs/report/02_figures.ipynb #bb6b40b2
 import io, os, tempfile
@@ -294,3 +295,15 @@ def figures_dir() -> Path: # `figures/`, or a temporary folder in a test
     "Where figures go"
     if os.environ.get('IN_TEST'): return Path(tempfile.gettempdir())/f'attic-figures-{os.getpid()}'
     return root()/'figures'
+
+# %% ../../nbs/report/02_figures.ipynb #showfig1
+def show_figure(
+    name:str,      # of a committed figure, such as 'fig04_control'
+    width:int=720, # pixels
+) -> Image:
+    "A committed figure, small enough for a page that opens with it"
+    picture = PIL.Image.open(root()/'figures'/f'{name}.png').convert('RGB')
+    picture.thumbnail((width, 4*width))
+    small = io.BytesIO()
+    picture.quantize(128, dither=PIL.Image.Dither.NONE).save(small, 'PNG', optimize=True)
+    return Image(small.getvalue())
