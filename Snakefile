@@ -1,77 +1,112 @@
-# Sweeps: `snakemake -c2 rows` runs what is missing, one single-threaded process for each core; `snakemake -c2 tables curves` also
-# draws the pages that show them, `figures` those that look into games as well. What to run is in `config`: `snakemake -c8 rows --config seeds=5`.
-# A run is not missing when its row is in `results/` or in `out`, and was made by the code as it is now. `| cat`: of jobs beside each
-# other nobody wants to see progress bars.
+# Sweeps. `snakemake -c2 rows` runs what is missing, one single-threaded process for each core.
+# `snakemake -c2 tables curves` also draws the pages that show rows, `figures` those that look into runs as well.
+# `--config seeds=5 data=PATH ...` says what to run. A run is there when a row in `results/` or in `out` has its key,
+# on the hardware that the row names. `attic.store.pack_rows` packs a finished sweep into `out/NAME.csv`.
+# `| cat` hides the progress bars of jobs side by side.
 import os
-import pandas as pd
-from attic.core import FACES, SHOES, code_version, digest
-from attic.methods import METHODS as KNOWN, SCENARIOS as SCENES
-from attic.protocol import _CODE, _code, load_rows, names
+from dataclasses import replace
+from functools import lru_cache
 
-PROFILE, SEEDS = config.get('profile', 'standard'), int(config.get('seeds', 5))
-METHODS, SCENARIOS = config.get('methods', 'all'), config.get('scenarios', 'Normal,Auto')
-ATTRIBUTES = config.get('attributes', ','.join((*FACES, *SHOES))).split(',')
-DOMAIN, OUT = config.get('domain', 'world'), config.get('out', 'runs')
-BUDGET, PRIOR = config.get('budget', 'bought'), config.get('prior', 'flow')
-NAME = os.path.basename(os.path.realpath(DOMAIN))
-SWEEP = f'{OUT}/sweep/{PROFILE}-{NAME}-{BUDGET}-{PRIOR}'
-FLAGS = f"--domain '{DOMAIN}' --profile {PROFILE} --budget {BUDGET} --prior {PRIOR} --device {config.get('device', 'auto')} --out {OUT}" + (' --stack' if config.get('stack') else '')
+import pandas as pd
+
+from attic.config import get_profile
+from attic.core import FACES, SHOES, check_choice, digest, parse_names
+from attic.data.sources import get_dataset
+from attic.methods.experiment import run_config
+from attic.methods.methods import METHODS, SCENARIOS, Experiment
+from attic.store import load_rows
+
+DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Auto', data='world', budget='bought',
+                prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)))
+for name in config: check_choice(name, DEFAULTS, 'config')
+OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
+
+OUT, DATA, PROFILE = OPTIONS['out'], OPTIONS['data'], get_profile(OPTIONS['profile'])
+ATTRIBUTES = [a.strip() for a in OPTIONS['attributes'].split(',')]
+SEEDS = range(int(OPTIONS['seeds']))
+WANTED = [(m, s) for m in parse_names(OPTIONS['methods'], METHODS, 'method')
+          for s in parse_names(OPTIONS['scenarios'], SCENARIOS, 'scenario') if s in METHODS[m].scenarios]
+SWEEP = '-'.join([PROFILE.name, os.path.basename(os.path.realpath(DATA)), OPTIONS['budget'], OPTIONS['prior']])
+JOBS = f"{OUT}/sweep/{SWEEP}/{OPTIONS['scenarios']}"
+FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'device', 'out')]
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
 
-def kind(attr): return 'own' if DOMAIN not in ('world', 'paper') else 'faces' if attr in FACES else 'shoes'
+# What is there, and what is missing
 
-CODE = code_version(*_CODE, *sorted({c for m in KNOWN.values() for c in m.code})) # a change of it runs jobs again
-WANTED = [(m, s) for m in names(METHODS, KNOWN, 'method') for s in names(SCENARIOS, SCENES, 'scenario') if s in KNOWN[m].scenarios]
+THERE = pd.concat([load_rows(d) for d in ('results', OUT)], ignore_index=True)
+KEYS = set(THERE.get('key', []))
 
-THERE = pd.concat([load_rows(d) for d in ('results', OUT)])
+def hardware(facts):
+    "The facts of hardware and PyTorch as they enter a key: a GPU has no threads"
+    return facts | dict(threads=None if pd.isna(facts['threads']) else int(facts['threads']))
 
-def finished(rows):
-    "Which of these rows count: domain, attribute, seed, method, scenario, code"
-    if rows.empty: return set()
-    return set(rows[(rows.profile == PROFILE) & (rows.budget == BUDGET) & (rows.prior == PRIOR)][['domain', 'attribute', 'seed', 'method', 'scenario', 'code']].itertuples(index=False, name=None))
+MADE_ON = THERE[['device', 'threads', 'precision', 'torch']].drop_duplicates().to_dict('records') if KEYS else []
+MADE_ON = [hardware(facts) for facts in MADE_ON]
 
-def lacking(have):
-    "Jobs that have something to do, an attribute and a seed each, and the methods that they lack"
-    name = lambda attr: {'world': kind(attr), 'paper': 'lfw' if attr in FACES else 'zap50k'}.get(DOMAIN, NAME)
-    jobs = {(attr, str(seed)): [m for m, s in WANTED if (name(attr), attr, seed, m, s, _code(m)) not in have] for seed in range(SEEDS) for attr in ATTRIBUTES}
-    return {job: ','.join(dict.fromkeys(methods)) for job, methods in jobs.items() if methods}
+def kind(attr):
+    "Attributes of one kind share a dataset"
+    if DATA not in ('world', 'paper'): return 'own'
+    return 'faces' if attr in FACES else 'shoes'
 
-LACKING = lacking(finished(THERE))
-ROWS = [f'{SWEEP}/{SCENARIOS}/{attr}-{seed}.json' for attr, seed in LACKING]
+@lru_cache(maxsize=None)
+def dataset(kind_of): return get_dataset(DATA, PROFILE, next(a for a in ATTRIBUTES if kind(a) == kind_of))
+
+def missing(attr, seed):
+    "Runs of an attribute and seed without a row: method -> hashes of all that decides them but the hardware"
+    ex = Experiment(dataset(kind(attr)), attr, PROFILE, seed, prior=OPTIONS['prior'], budget=OPTIONS['budget'])
+    lack = {}
+    for method, scenario in WANTED:
+        run = run_config(ex, method, scenario)
+        there = any(digest(replace(run, hardware=facts)) in KEYS for facts in MADE_ON)
+        if not there: lack.setdefault(method, []).append(digest(replace(run, hardware={})))
+    return lack
+
+MISSING = {(attr, str(seed)): missing(attr, seed) for seed in SEEDS for attr in ATTRIBUTES}
+ROWS = [f'{JOBS}/{attr}-{seed}.json' for (attr, seed), lack in MISSING.items() if lack]
+
+def missing_runs(w): return MISSING.get((w.attr, w.seed)) or {}
 
 rule rows:
     input: ROWS
 
 rule shared:
-    # generators and regressors, once for a domain; the seed and the attribute do not matter
-    output: f'{SWEEP}/{{kind}}.json'
-    params: attr=lambda w: next(a for a in ATTRIBUTES if kind(a) == w.kind)
-    shell: "attic_run {params.attr} {FLAGS} --prepare --done {output} | cat"
+    # generators and predictors, once for a dataset; the seed and the attribute do not matter
+    output: f'{OUT}/sweep/{SWEEP}/{{kind}}.json'
+    params: attr=lambda w: next(a for a in ATTRIBUTES if kind(a) == w.kind), flags=FLAGS
+    shell: "attic run {params.attr:q} {params.flags:q} --prepare --done {output:q} | cat"
 
 rule run:
-    # the methods that one attribute lacks with one seed; rows that are finished in `out` are found by their keys
-    input: lambda w: f'{SWEEP}/{kind(w.attr)}.json'
-    output: f'{SWEEP}/{SCENARIOS}/{{attr}}-{{seed}}.json'
-    params: methods=lambda w: LACKING.get((w.attr, w.seed), METHODS), scenarios=SCENARIOS, code=CODE
-    shell: "attic_run {wildcards.attr} --seed {wildcards.seed} --methods '{params.methods}' --scenarios '{params.scenarios}' {FLAGS} --done {output} | cat"
+    # the methods that one attribute is missing with one seed; `attic run` finds rows that `out` has by their keys
+    input: lambda w: f'{OUT}/sweep/{SWEEP}/{kind(w.attr)}.json'
+    output: f'{JOBS}/{{attr}}-{{seed}}.json'
+    params:
+        methods=lambda w: ','.join(missing_runs(w)) or OPTIONS['methods'], scenarios=OPTIONS['scenarios'], flags=FLAGS,
+        runs=lambda w: digest(missing_runs(w)) # another config or VERSION makes other runs: the job is done again
+    shell:
+        "attic run {wildcards.attr:q} --seed {wildcards.seed} --methods {params.methods:q} "
+        "--scenarios {params.scenarios:q} {params.flags:q} --done {output:q} | cat"
 
-def pages(folder): return [f'{OUT}/pages/{folder}/{p[:-6]}' for p in sorted(os.listdir(f'nbs/{folder}')) if p.endswith('.ipynb')]
+# Pages
+
+def pages(folder):
+    "The marks that the pages of a folder leave when they were run"
+    return [f'{OUT}/pages/{folder}/{p[:-6]}' for p in sorted(os.listdir(f'nbs/{folder}')) if p.endswith('.ipynb')]
 
 rule page:
     # one page of the site, run in place; what it draws is in `figures/`
     input: 'nbs/{page}.ipynb', ROWS
     output: touch(OUT + '/pages/{page}')
-    params: rows=digest(sorted(set(THERE.get('key', [])))) # other rows, another page
-    shell: "python scripts/run_pages.py --one nbs/{wildcards.page}.ipynb"
+    params: rows=digest(sorted(KEYS)) # other rows, another page
+    shell: "python scripts/run_pages.py --one {input[0]:q}"
 
 rule tables:
     input: pages('tables')
     shell: "nbdev_clean"
 
 rule curves:
-    # Figures 5, 8 and 9, which need nothing but rows; the others look into games, and play those that are not in the cache
+    # Figures 5, 8 and 9 need only rows; the others look into runs, and do those that are not in the cache
     input: [p for p in pages('figures') if p.rsplit('/', 1)[1][:5] in ('fig05', 'fig08', 'fig09')]
     shell: "nbdev_clean"
 

@@ -22,7 +22,7 @@ MODULES = (
     'report.statistics', 'report.tables', 'report.figures', 'report.provenance')
 
 # %% ../nbs/03_all.ipynb #a19c94e1
-WINNERS = dict(PARTS='data.dataset', prepare='methods.sweep')
+WINNERS = dict(prepare='methods.sweep')
 
 def _owners():
     "Name -> the modules that have it in their public API"

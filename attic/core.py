@@ -14,6 +14,7 @@ from dataclasses import field, fields, is_dataclass
 from pathlib import Path
 
 warnings.filterwarnings('ignore', message='.*torch.jit.script.*') # fastai still uses it
+os.environ.setdefault('KINETO_LOG_LEVEL', '6') # PyTorch's profiler writes lines for its developers to the terminal
 
 # %% ../nbs/00_core.ipynb #bec35384
 FACES = ('bald', 'dark_hair', 'big_eyes', 'masculine', 'mouth_open', 'smiling', 'forehead', 'young')
@@ -178,7 +179,7 @@ def device_facts(
 
 # %% ../nbs/00_core.ipynb #26769312
 if os.environ.get('IN_TEST'):
-    os.environ['OMP_NUM_THREADS'] = '1' # read when PyTorch is imported
+    os.environ.update(OMP_NUM_THREADS='1') # read when PyTorch is imported
     if 'torch' in sys.modules: sys.modules['torch'].set_num_threads(1)
 
 # %% ../nbs/00_core.ipynb #dab84325

@@ -165,7 +165,8 @@ _SPLITS = ('train', 'test')
 
 def _save_splits(path, name, folds, entry):
     "Write ten splits of four attributes: `entry` turns an attribute's number and the rows of one split into a matrix"
-    def side(i): return [cells(*[entry(j, split[i]) for split in splits]) for j, splits in enumerate(folds)]
+    def attribute(j, i): return cells(*[entry(j, split[i]) for split in folds[j]])
+    def side(i): return [attribute(j, i) for j in range(len(folds))]
     savemat(path, {f'{s}{name}All': cells(*side(i)) for i, s in enumerate(_SPLITS)})
 
 def _write_four(folder, answers, n_pairs, rng):

@@ -21,13 +21,17 @@ def peak(n=1536, rounds=6):
 
 def about():
     "Where a number was measured"
-    cpu = next((line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')), platform.processor())
-    return dict(cpu=cpu, cores=os.cpu_count(), peak_gflops_per_core=round(peak() / 1e9), precision=precision('cpu'), torch=torch.__version__, date=time.strftime('%Y-%m-%d'))
+    names = [line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')]
+    made_by = dict(precision=precision('cpu'), torch=torch.__version__, date=time.strftime('%Y-%m-%d'))
+    cpu = names[0] if names else platform.processor()
+    return dict(cpu=cpu, cores=os.cpu_count(), peak_gflops_per_core=round(peak() / 1e9)) | made_by
 
 
 def start(*args, threads):
     "Start this script again in a process of its own, which says `ready` when it has loaded what it needs"
-    job = subprocess.Popen([sys.executable, sys.argv[0], *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=os.environ | dict(OMP_NUM_THREADS=str(threads)))
+    env = os.environ | dict(OMP_NUM_THREADS=str(threads))
+    job = subprocess.Popen([sys.executable, sys.argv[0], *map(str, args)], env=env, text=True, stdin=subprocess.PIPE,
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     while (line := job.stdout.readline()).strip() != 'ready':
         if not line: raise RuntimeError(f'{args} ended with {job.wait()}')
     return job

@@ -90,8 +90,9 @@ def jobs(batch):
 
 def median(measured):
     "Medians of several measurements."
-    out = {k: statistics.median(m[k] for m in measured) for k in ('seconds', 'cpu', 'memory')}
-    return dict(seconds=round(out['seconds'], 3), cpu_seconds=round(out['cpu'], 3), memory_mb=round(out['memory']))
+    def middle(name): return statistics.median(m[name] for m in measured)
+    seconds, cpu = round(middle('seconds'), 3), round(middle('cpu'), 3)
+    return dict(seconds=seconds, cpu_seconds=cpu, memory_mb=round(middle('memory')))
 
 
 def measure(rounds):
@@ -114,7 +115,7 @@ def over(results):
         if megabytes and r['memory_mb'] > megabytes: yield f"{name}: {r['memory_mb']} MB, more than {megabytes}"
 
 
-def machine():
+def hardware():
     "Where a number was measured, without importing PyTorch."
     cpu = next((line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')), '')
     return dict(cpu=cpu, cores=os.cpu_count(), load=round(os.getloadavg()[0], 1), python=sys.version.split()[0],
@@ -126,7 +127,7 @@ if __name__ == '__main__':
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--dry', action='store_true', help='print only, keep the committed result')
     args = parser.parse_args()
-    results, where = measure(args.rounds), machine()
+    results, where = measure(args.rounds), hardware()
     print(f"{'':38} {'seconds':>8} {'CPU s':>7} {'MB':>6}")
     for name, r in results.items(): print(f"{name:38} {r['seconds']:8.2f} {r['cpu_seconds']:7.2f} {r['memory_mb']:6}")
     late = list(over(results))

@@ -1,10 +1,11 @@
 """Carry the results of 0.1.0 over to the keys of 0.2: `python scripts/move_results.py OLD [--data FOLDER]`.
 
-OLD is a checkout of 0.1.0 (`git worktree add ../old 6513d91`), FOLDER the photographs behind `results/utkface.jsonl` there.
+OLD is a checkout of 0.1.0 (`git worktree add ../old 6513d91`), FOLDER the photographs behind `results/utkface.jsonl`
+there.
 
-In 0.1.0 a key was a hash of the code's text; now it is a hash of configs and VERSION numbers. A row is carried over only if
-0.1.0's own code, given the row's settings, computes the key that the row has: so it was made by that code with these settings.
-That the code of 0.2 makes the same numbers is what `nbs/tests/01_golden.ipynb` shows, against a record made by 0.1.0.
+In 0.1.0 a key was a hash of the code's text; now it is a hash of configs and VERSION numbers. A row is carried over
+only if 0.1.0's own code, given the row's settings, computes the row's key: that code made it, with these settings.
+`nbs/tests/01_golden.ipynb` shows that the code of 0.2 makes the same numbers, against a record made by 0.1.0.
 """
 import argparse
 import json
@@ -84,7 +85,8 @@ class Mover:
         if row['n_train']: profile = profile.replace(data=dict(n_train=row['n_train']))
         name = row['folder'] or row['domain']
         known = (name, row['curation'], profile.data)
-        if known not in self.datasets: self.datasets[known] = get_dataset(name, profile, row['attribute'], row['curation'])
+        if known not in self.datasets:
+            self.datasets[known] = get_dataset(name, profile, row['attribute'], row['curation'])
         options = [row[k] for k in ('seed', 'device', 'prior', 'budget')]
         return Experiment(self.datasets[known], row['attribute'], profile, *options)
 

@@ -1,9 +1,9 @@
-"""Does `--profile profiles/kubernetes` ask for what a cluster can do? Run a sweep of two jobs through it, and check the rows.
+"""Does `--profile profiles/kubernetes` ask for what a cluster has? Run a sweep of two jobs through it, check its rows.
 
-`python scripts/try_kubernetes.py`, after `pip install snakemake-executor-plugin-kubernetes snakemake-storage-plugin-fs`. There is no
-cluster: a small server answers as the API of Kubernetes does, and runs the command of each pod in an empty folder of its own on this
-machine, with the environment that the pod asks for. What is tested is the profile, and that a job finds all it needs in the shared
-volume; not the image, and not a cluster. Everything is in a temporary folder.
+`pip install snakemake-executor-plugin-kubernetes snakemake-storage-plugin-fs`, then `python scripts/try_kubernetes.py`.
+There is no cluster. A small server answers as the API of Kubernetes does, and runs the command of each pod in an empty
+folder of its own on this machine, with the environment that the pod asks for. This tests the profile, and that a job
+finds all it needs in the shared volume. It tests neither the image nor a cluster. Everything is in a temporary folder.
 """
 import base64
 import json
@@ -39,7 +39,8 @@ class Api(BaseHTTPRequestHandler):
         self.answer(body, 201)
 
     def do_GET(self):
-        if found := re.search(r'/jobs/([\w-]+)/status', self.path): return self.answer(status(found[1]))
+        job = re.search(r'/jobs/([\w-]+)/status', self.path)
+        if job: return self.answer(status(job[1]))
         if '/log' in self.path: return self.answer('')
         self.answer(dict(kind='PodList', apiVersion='v1', items=[]))
 
@@ -49,16 +50,30 @@ class Api(BaseHTTPRequestHandler):
 def start(name, container):
     "Run a container's command in an empty folder"
     work = SCRATCH/'pods'/name; work.mkdir(parents=True)
-    secret = lambda ref: base64.b64decode(SECRETS[ref['name']][ref['key']]).decode()
-    env = {k: os.environ[k] for k in ('PATH', 'HOME')} | {e['name']: secret(e['valueFrom']['secretKeyRef']) for e in container.get('env') or []}
-    with open(SCRATCH/f'{name}.log', 'w') as log: return subprocess.Popen([*container['command'], *container['args']], cwd=work, env=env, stdout=log, stderr=log)
+    env = {k: os.environ[k] for k in ('PATH', 'HOME')}
+    for e in container.get('env') or []: env[e['name']] = secret(e['valueFrom']['secretKeyRef'])
+    with open(SCRATCH/f'{name}.log', 'w') as log:
+        return subprocess.Popen([*container['command'], *container['args']], cwd=work, env=env, stdout=log, stderr=log)
+
+
+def secret(ref):
+    "What a secret holds"
+    return base64.b64decode(SECRETS[ref['name']][ref['key']]).decode()
 
 
 def status(name):
     "A job as the API describes it"
     body, process = JOBS[name]
     code = process.poll()
-    return body | dict(status={'active': 1} if code is None else {'succeeded': 1} if code == 0 else {'failed': 1})
+    if code is None: return body | dict(status={'active': 1})
+    return body | dict(status={'failed' if code else 'succeeded': 1})
+
+
+def kubeconfig(server):
+    "The configuration of a cluster with this server"
+    return {'apiVersion': 'v1', 'kind': 'Config', 'current-context': 'here', 'users': [{'name': 'me', 'user': {}}],
+            'clusters': [{'name': 'here', 'cluster': {'server': server}}],
+            'contexts': [{'name': 'here', 'context': {'cluster': 'here', 'user': 'me'}}]}
 
 
 def main():
@@ -67,15 +82,17 @@ def main():
     Thread(target=server.serve_forever, daemon=True).start()
     where = f'http://127.0.0.1:{server.server_port}'
     config = SCRATCH/'kubeconfig'
-    config.write_text(json.dumps({'apiVersion': 'v1', 'kind': 'Config', 'current-context': 'here', 'clusters': [{'name': 'here', 'cluster': {'server': where}}],
-                                  'users': [{'name': 'me', 'user': {}}], 'contexts': [{'name': 'here', 'context': {'cluster': 'here', 'user': 'me'}}]}))
+    config.write_text(json.dumps(kubeconfig(where)))
     shared = SCRATCH/'shared'; shared.mkdir()
     env = os.environ | dict(KUBECONFIG=str(config), ATTIC_CACHE=str(shared/'cache'))
-    subprocess.run(['snakemake', '--profile', 'profiles/kubernetes', '--kubernetes-persistent-volumes', f'attic:{shared}', '--default-storage-prefix', str(shared/'storage'),
-                    '--seconds-between-status-checks', '2', 'rows', '--config', 'profile=smoke', 'seeds=1', 'attributes=young,open', f'out={shared}/runs'], cwd=ROOT, env=env, check=True)
-    from attic.protocol import load_rows
+    storage = ['--kubernetes-persistent-volumes', f'attic:{shared}', '--default-storage-prefix', str(shared/'storage')]
+    sweep = ['--config', 'profile=smoke', 'seeds=1', 'attributes=young,open', f'out={shared}/runs']
+    subprocess.run(['snakemake', '--profile', 'profiles/kubernetes', *storage, '--seconds-between-status-checks', '2',
+                    'rows', *sweep], cwd=ROOT, env=env, check=True)
+    from attic.store import load_rows
     rows = load_rows(shared/'runs')
-    assert set(rows.attribute) == {'young', 'open'} and rows.groupby('attribute').key.nunique().eq(17).all(), rows.groupby('attribute').key.nunique()
+    runs = rows.groupby('attribute').key.nunique().to_dict()
+    assert runs == {'young': 17, 'open': 17}, runs
     print(rows.key.nunique(), f'rows from {len(JOBS)} jobs')
 
 

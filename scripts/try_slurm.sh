@@ -1,16 +1,22 @@
 #!/usr/bin/env bash
-# Does `--profile profiles/slurm` work? Start a Slurm of one machine, run a sweep of two jobs on it, and check the rows: as root,
-# `bash scripts/try_slurm.sh`, after `apt-get install slurm-wlm munge` and `pip install snakemake-executor-plugin-slurm`.
-# The only file outside of a temporary folder is /etc/slurm/slurm.conf, which must not exist; all is stopped and removed at the end.
+# Does `--profile profiles/slurm` work? Start a Slurm of one machine, run a sweep of two jobs on it, and check the rows:
+# as root, `bash scripts/try_slurm.sh`, after `apt-get install slurm-wlm munge` and
+# `pip install snakemake-executor-plugin-slurm`. The only file outside of a temporary folder is /etc/slurm/slurm.conf,
+# which must not exist; all is stopped and removed at the end.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-for tool in slurmctld slurmd munged snakemake; do command -v "$tool" >/dev/null || { echo "$tool is not installed: see the top of this script"; exit 2; }; done
+for tool in slurmctld slurmd munged snakemake; do
+  command -v "$tool" >/dev/null || { echo "$tool is not installed: see the top of this script"; exit 2; }
+done
 
 conf=/etc/slurm/slurm.conf
 [ ! -e "$conf" ] || { echo "$conf exists: this machine has a Slurm of its own"; exit 2; }
 
 scratch=$(mktemp -d) host=$(hostname -s)
-stop() { for f in "$scratch"/*.pid; do kill "$(cat "$f")" 2>/dev/null || true; done; sleep 1; rm -rf "$scratch" "$conf"; }
+stop() {
+  for f in "$scratch"/*.pid; do kill "$(cat "$f")" 2>/dev/null || true; done
+  sleep 1; rm -rf "$scratch" "$conf"
+}
 trap stop EXIT
 chmod 755 "$scratch"; mkdir "$scratch/state" "$scratch/spool" "$scratch/cache"
 
@@ -36,15 +42,19 @@ NodeName=$host CPUs=$(nproc) RealMemory=$(free -m | awk '/^Mem/ {print int($2 * 
 PartitionName=all Nodes=ALL Default=YES State=UP
 CONF
 export ATTIC_CACHE="$scratch/cache"
-if ! pgrep -x munged >/dev/null; then install -d -o munge /run/munge; runuser -u munge -- munged --pid-file=/run/munge/munged.pid; fi
+if ! pgrep -x munged >/dev/null; then
+  install -d -o munge /run/munge; runuser -u munge -- munged --pid-file=/run/munge/munged.pid
+fi
 slurmctld; sleep 2; slurmd; sleep 2; sinfo
 
 # without an accounting database `sacct` knows nothing, so the queue is asked; on a cluster leave that option out
-snakemake --profile profiles/slurm --slurm-status-command squeue --slurm-no-account rows --config profile=smoke seeds=1 attributes=young,open "out=$scratch/runs"
+snakemake --profile profiles/slurm --slurm-status-command squeue --slurm-no-account rows \
+  --config profile=smoke seeds=1 attributes=young,open "out=$scratch/runs"
 python - "$scratch/runs" <<'CHECK'
 import sys
-from attic.protocol import load_rows
+from attic.store import load_rows
 rows = load_rows(sys.argv[1])
-assert set(rows.attribute) == {'young', 'open'} and rows.groupby('attribute').key.nunique().eq(17).all(), rows.groupby('attribute').key.nunique()
+runs = rows.groupby('attribute').key.nunique().to_dict()
+assert runs == {'young': 17, 'open': 17}, runs
 print(rows.key.nunique(), 'rows from two jobs on Slurm')
 CHECK

@@ -86,7 +86,7 @@ def pair_card(
     side:str,        # from `side_of`
     question:str,    # what is asked
     rationale:str,   # one of `RATIONALE`
-    draft:dict={},   # fields that were filled in before
+    draft:dict|None=None, # fields that were filled in before
     missing:str='',  # a sentence on what is missing
 ):
     "The form for one pair (the paper's Figure 10)"
@@ -245,7 +245,7 @@ def pairs_page(
     names:list,      # names of the pairs, in the same order
     progress:tuple,  # pairs done, pairs in all
     token:str,       # goes back to the server with the answers
-    missing:dict={}, # pair -> what is missing
+    missing:dict|None=None, # pair -> what is missing
     notice:str='',   # a sentence on what has just happened
 ) -> str:
     "A page of pairs to be answered"
@@ -301,11 +301,11 @@ def _links_list(links):
     return Dl(*items, cls='links')
 
 # %% ../../nbs/app/05_forms.ipynb #c06ed724
-def _short_section(lacking):
+def _short_section(short):
     "The pairs that lack votes"
-    if not len(lacking): return P('None.')
-    listed = ', '.join(f'{pair} ({votes})' for pair, votes in lacking.items())
-    return Details(Summary(f'{len(lacking)} pairs'), P(listed))
+    if not len(short): return P('None.')
+    listed = ', '.join(f'{pair} ({votes})' for pair, votes in short.items())
+    return Details(Summary(f'{len(short)} pairs'), P(listed))
 
 def _downloads():
     "Buttons for the answers as files"
@@ -318,7 +318,7 @@ def overview_page(
     progress:tuple,# pairs with enough votes, pairs in all
     numbers:dict,  # words -> value, shown large
     people,        # a data frame with one row a worker, as it is shown
-    lacking:dict,  # pair that lacks votes -> votes it has
+    short:dict,    # pair that lacks votes -> votes it has
     votes:int,     # votes that a pair should get
     links:dict,    # reader -> address
 ) -> str:
@@ -327,5 +327,5 @@ def overview_page(
     return html_page(
         'Overview', Div(H1(question), _progress(*progress), cls='top'), P(about, cls='soft'),
         Section(*tiles, cls='numbers'), _downloads(),
-        H2('People'), *_people_section(people), H2(f'Pairs short of {votes} votes'), _short_section(lacking),
+        H2('People'), *_people_section(people), H2(f'Pairs short of {votes} votes'), _short_section(short),
         H2('Links'), _links_list(links))

@@ -228,8 +228,9 @@ def show_pairs(self:LabelServer,
 
 # %% ../../nbs/app/00_labelling.ipynb #457ccc48
 @patch
-def _form(self:LabelServer, worker, names, token, draft={}, missing={}, notice=''):
+def _form(self:LabelServer, worker, names, token, draft=None, missing=None, notice=''):
     "A page of pairs to be answered; with status 422 when something is missing"
+    draft, missing = draft or {}, missing or {}
     question, progress = self.batch.question, self.store.done(worker)
     done, total = progress
     cards = [pair_card(self.pairs[name], n, total, side_of(worker, name), question, self.options.rationale, draft,
@@ -362,7 +363,7 @@ def _overview(self:LabelServer, base):
     return overview_page(
         self.batch.question, f'Batch {self.batch.id}, {self.batch.attribute}',
         progress=(n['pairs'] - len(n['short']), n['pairs']), numbers=self._numbers(n),
-        people=_people_table(answers, self.batch), lacking=n['short'], votes=votes, links=self.links(base))
+        people=_people_table(answers, self.batch), short=n['short'], votes=votes, links=self.links(base))
 
 # %% ../../nbs/app/00_labelling.ipynb #2d0271eb
 @patch

@@ -102,12 +102,12 @@ def read_batches(
     for names in progress_bar(batches, leave=False) if len(images) > 2000 else batches:
         faults = {f: _fault(images[f], root) for f in names}
         skipped |= {f: why for f, why in faults.items() if why}
-        names = [f for f, why in faults.items() if not why]
-        if not names: continue
-        pixels, bad = _pixels([images[f] for f in names], size)
-        skipped |= {names[i]: 'damaged' for i in bad}
-        good = [i for i in range(len(names)) if i not in bad]
-        if good: yield [names[i] for i in good], pixels[good]
+        sound = [f for f, why in faults.items() if not why]
+        if not sound: continue
+        pixels, bad = _pixels([images[f] for f in sound], size)
+        skipped |= {sound[i]: 'damaged' for i in bad}
+        good = [i for i in range(len(sound)) if i not in bad]
+        if good: yield [sound[i] for i in good], pixels[good]
 
 # %% ../../nbs/app/01_rank.ipynb #dc35554c
 def _ranked(files, strengths):

@@ -104,8 +104,8 @@ def ask_about(
     "Write pairs of a folder's images for people to compare; raise `BatchError` when `path` holds anything else"
     files = [[image_set.names[i], image_set.names[j]] for i, j in zip(a, b)]
     folder = Path(folder).expanduser()
-    shown = [read_images([folder/f for f in side], SHOWN)[0] for side in zip(*files)]
-    return write_batch(path, *shown, word, about=dict(how=strategy, files=files))
+    def shown(side): return read_images([folder/f for f in side], SHOWN)[0]
+    return write_batch(path, *map(shown, zip(*files)), word, about=dict(how=strategy, files=files))
 
 # %% ../../nbs/app/02_sort.ipynb #wo017
 def _file_pairs(batch, image_set, target):
@@ -116,7 +116,7 @@ def _file_pairs(batch, image_set, target):
         raise BatchError(f"{batch.path} has answers about {gone[0]!r}, which is not in the folder "
                          f"({len(gone)} such images). Put the files back, or move {batch.path} away "
                          "to do without its answers")
-    a, b = [torch.tensor([where[f] for f in side]) for side in zip(*files)]
+    a, b = torch.tensor([[where[a], where[b]] for a, b in files]).T
     return Pairs(a, b, target)
 
 def answered(
@@ -199,8 +199,8 @@ STRATEGIES = ('random', 'unsure', 'ATTIC+')
 
 def _concatenated(parts):
     "Pairs of one image set, one after the other"
-    columns = [torch.cat([getattr(p, k) for p in parts]) for k in ('a', 'b', 'target')]
-    return Pairs(*columns, np.concatenate([p.origin for p in parts]))
+    def column(name): return torch.cat([getattr(p, name) for p in parts])
+    return Pairs(column('a'), column('b'), column('target'), np.concatenate([p.origin for p in parts]))
 
 def labelled_pairs(
     batches:list,       # of one word

@@ -59,8 +59,8 @@ def read_table(
     if not path.is_file(): raise DataError(f"{path} is missing. {remedy}")
     try: df = pd.read_csv(path, dtype=str, keep_default_na=False, encoding='utf-8-sig', skip_blank_lines=False)
     except Exception as e: raise DataError(f"{path} cannot be read as a UTF-8 CSV ({e}). {remedy}") from e
-    absent, there = [', '.join(map(repr, c)) for c in ([n for n in need if n not in df], df.columns)]
-    if absent: raise DataError(f"{path} has no column {absent}, only {there}. {remedy}")
+    absent = ', '.join(repr(n) for n in need if n not in df)
+    if absent: raise DataError(f"{path} has no column {absent}, only {', '.join(map(repr, df.columns))}. {remedy}")
     df = df[(df != '').any(axis=1)]
     if df.empty: raise DataError(f"{path} has no rows. {remedy}")
     return df
@@ -233,8 +233,8 @@ def label_lookup(
                             f"Attributes with pairs: {', '.join(sorted(labels.attribute.unique()))}")
         if part == 'test': g = g[g.target != 0.5]
         where = {int(i): k for k, i in enumerate(parts[part])}
-        a, b = (torch.tensor([where[i] for i in files.get_indexer(names)]) for names in (g.file_a, g.file_b))
-        return Pairs(a, b, torch.tensor(g.target.values, dtype=torch.float32))
+        def positions(names): return torch.tensor([where[i] for i in files.get_indexer(names)])
+        return Pairs(positions(g.file_a), positions(g.file_b), torch.tensor(g.target.values, dtype=torch.float32))
     return lookup
 
 # %% ../../nbs/data/02_folder.ipynb #203135d7

@@ -95,8 +95,9 @@ def join(
     images = torch.cat([s.images for s, _ in sets])
     starts = np.cumsum([0] + [len(s) for s, _ in sets[:-1]]).tolist()
     shifted = [p.shift(start) for start, (_, p) in zip(starts, sets)]
-    a, b, target = (torch.cat(column) for column in zip(*[(p.a, p.b, p.target) for p in shifted]))
-    return ImageSet(images), Pairs(a, b, target, np.concatenate([p.origin for p in shifted]))
+    def column(name): return torch.cat([getattr(p, name) for p in shifted])
+    origin = np.concatenate([p.origin for p in shifted])
+    return ImageSet(images), Pairs(column('a'), column('b'), column('target'), origin)
 
 # %% ../../nbs/data/00_pairs.ipynb #972349e9
 def split_images(

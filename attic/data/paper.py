@@ -95,7 +95,7 @@ def _variables(raw):
         buf = raw
         if kind == _COMPRESSED:
             buf = _inflate(raw[first:last])
-            kind, first, last = next(_elements(buf, 0, len(buf)))
+            kind, first, last = next(_elements(buf, 0, len(buf))) # noqa: PLW2901  (what was packed)
         if kind != _MATRIX or first == last: continue
         parts = [p for _, p in zip(range(3), _elements(buf, first, last))]
         if len(parts) < 3: continue
@@ -199,7 +199,8 @@ def zappos_names(
     "What UT-Zap50K calls its images; raise `ValueError` for a file that does not list names"
     path = data_root(root)/'ut-zap50k-data'/'image-path.mat'
     names, = read_mat(path, 'imagepath')
-    flat = [n[0] if isinstance(n, list) and len(n) == 1 else n for n in names] if isinstance(names, list) else []
+    def unwrap(n): return n[0] if isinstance(n, list) and len(n) == 1 else n
+    flat = list(map(unwrap, names)) if isinstance(names, list) else []
     if flat and all(isinstance(n, str) and n for n in flat): return flat
     raise _wrong(path, "variable 'imagepath' is not a column of file names")
 
@@ -242,7 +243,7 @@ def _pair_table(path, var, m, attr, names):
     if len(bad):
         raise _wrong(path, f"{where}: row {bad.index[0] + 1} cannot be a pair: {bad.iloc[0].tolist()} "
                            f"(images 1 to {len(names):,}, label 1 to 3, confidence 1 to 3, agreement 0 to 1)")
-    named = {c: [names[int(i) - 1] for i in df[c]] for c in 'ab'}
+    named = {c: df[c].map(lambda i: names[int(i) - 1]) for c in 'ab'}
     return df.assign(attribute=attr, row=range(len(df)), target=df.target.map({1: 1., 2: 0., 3: .5}), **named)
 
 # %% ../../nbs/data/03_paper.ipynb #b6ac4612
@@ -340,8 +341,10 @@ def zappos_catalogue(
     "The most frequent catalogue entries, as numbers; raise `ValueError` when the file does not fit the images"
     names = names or zappos_names(root)
     df = _read_catalogue(data_root(root)/'ut-zap50k-data'/'meta-data.csv', names)
-    for c in df: df[c] = [[v.strip() for v in cell.split(';')] for cell in df[c]]
-    columns = {_slug(f'{c}_{v}').strip('_'): [float(v in cell) for cell in df[c]] for c, v in _frequent(df)[:n]}
+    def values(cell): return [v.strip() for v in cell.split(';')]
+    df = df.map(values)
+    def has(column, value): return df[column].map(lambda cell: float(value in cell)).to_numpy()
+    columns = {_slug(f'{c}_{v}').strip('_'): has(c, v) for c, v in _frequent(df)[:n]}
     return pd.DataFrame(columns, index=names, dtype=np.float32)
 
 # %% ../../nbs/data/03_paper.ipynb #1efac017

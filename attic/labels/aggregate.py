@@ -99,7 +99,7 @@ def _unlikely(hits, p, alternative='less', alpha=.001):
     hits = hits.dropna()
     if not len(hits): return False
     from scipy.stats import binomtest
-    return binomtest(int(hits.sum()), len(hits), p, alternative).pvalue < alpha
+    return bool(binomtest(int(hits.sum()), len(hits), p, alternative).pvalue < alpha)
 
 def _flag(a, every, usual):
     "Why a worker seems careless, from their legible answers, all their answers and the median worker"

@@ -84,7 +84,8 @@ def sides(self:Batch,
     "The images of some pairs"
     rows = self.pairs if pairs is None else self.pairs.set_index('pair').loc[list(pairs)]
     index = {file: i for i, file in enumerate(self.image_set.names)}
-    return tuple(self.image_set.images[[index[file] for file in rows[side]]] for side in 'ab')
+    a, b = (rows[side].map(index).tolist() for side in 'ab')
+    return self.image_set.images[a], self.image_set.images[b]
 
 # %% ../../nbs/labels/00_batch.ipynb #50a3d511
 @patch
@@ -259,6 +260,8 @@ def _manifest(path):
     if wrong: raise BatchError(f"{file} is no manifest of a batch: {wrong}. {remedy}")
     return m
 
+def _pair_row(p): return {c: p.get(c) for c in ('pair', 'a', 'b', 'gold', 'repeat_of')}
+
 def read_batch(
     path, # the folder
 ) -> Batch:
@@ -266,8 +269,7 @@ def read_batch(
     path = Path(path).expanduser()
     m = _manifest(path)
     for file, sha in m['images'].items(): _check_image(path, file, sha)
-    columns = ('pair', 'a', 'b', 'gold', 'repeat_of')
-    pairs = pd.DataFrame([[p.get(c) for c in columns] for p in m['pairs']], columns=columns, dtype=object)
+    pairs = pd.DataFrame([_pair_row(p) for p in m['pairs']], dtype=object)
     return Batch(path, m['id'], m['attribute'], m['question'], m['salt'], pairs, m['about'])
 
 # %% ../../nbs/labels/00_batch.ipynb #588bd149

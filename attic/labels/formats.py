@@ -239,11 +239,11 @@ def _form(fields):
     fields, entries = dict(fields), {}
     crowd = fields.pop('taskAnswers', None)
     if crowd: fields |= _task_answers(crowd)
-    for name, v in fields.items():
+    for name, value in fields.items():
         m = _FIELD.fullmatch(str(name))
         if not m: continue
         entry = entries.setdefault(int(m[2] or 0), {})
-        v = _selected({m[3]: v} if m[3] else v)
+        v = _selected({m[3]: value} if m[3] else value)
         if v or m[3] is None: entry[m[1]] = f'{entry[m[1]]} and {v}' if m[1] in entry else v
     return entries
 
@@ -484,6 +484,7 @@ def _open(path, note):
     if raw[:2] in (b'\xff\xfe', b'\xfe\xff'): return note(0, 'wrong encoding: UTF-16')
     return raw.removeprefix(b'\xef\xbb\xbf').decode('utf-8', 'surrogateescape')
 
+# %% ../../nbs/labels/02_formats.ipynb #d667b40e
 def _notebook(path, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -545,6 +546,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
+# %% ../../nbs/labels/02_formats.ipynb #52238800
 def read_answers(
     path,               # a file, or a folder of files (`.csv`, `.json`, `.xml`)
     batch:Batch,        # what was asked

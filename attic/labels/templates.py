@@ -163,7 +163,8 @@ def label_studio_tasks(
     "The tasks: a pair each"
     shown = showings(batch, base_url, seed).to_dict('records')
     if base_url: return [dict(data=row) for row in shown]
-    return [dict(data=row | {side: _data_uri(batch.path/row[side]) for side in ('left', 'right')}) for row in shown]
+    image = lambda row, side: _data_uri(batch.path/row[side])
+    return [dict(data=row | dict(left=image(row, 'left'), right=image(row, 'right'))) for row in shown]
 
 # %% ../../nbs/labels/01_templates.ipynb #f911ea62
 def _csv(df):

@@ -200,7 +200,8 @@ def describe(
     "What was run: names for tables, then all that the key is made of"
     data, profile = ex.dataset, ex.profile
     names = dict(dataset=data.name, source=data.source, attribute=ex.attr, method=config.method)
-    names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior, budget=ex.budget, curation=data.curation)
+    names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior)
+    names |= dict(budget=ex.budget, curation=data.curation)
     names |= dict(n_train=profile.data.n_train, steps=profile.ranker.steps, data=digest(data.fingerprints))
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
     configs = {k: vars(c) for k, c in config.configs.items()}

@@ -77,7 +77,7 @@ def run_attribute(
     return [r['key'] for r in rows if isinstance(r, dict)], [r for r in rows if isinstance(r, Waiting)]
 
 def prepare(
-    ex:Experiment,
-):
+    ex:Experiment, # of any attribute of a dataset
+) -> tuple:        # generator, attribute predictor, annotator model
     "Train what all runs of a dataset share"
-    ex.generator, ex.attribute_predictor, ex.crowd.annotator_model
+    return ex.generator, ex.attribute_predictor, ex.crowd.annotator_model

@@ -6,26 +6,45 @@
 __all__ = ['provenance', 'run_provenance']
 
 # %% ../../nbs/report/03_provenance.ipynb #bb6b40b2
-import pandas as pd, torch
-from ..core import digest, precision
+import pandas as pd
+from ..core import device_facts, digest
 from ..methods.experiment import row_key
 
 # %% ../../nbs/report/03_provenance.ipynb #new57903916
+_COLUMNS = dict(profile='profile', seed='seeds', torch='PyTorch', device='device', precision='precision',
+                threads='threads')
+
+def _listed(values):
+    "The different values, as text"
+    return ', '.join(map(str, values.dropna().unique()))
+
+def _moved(runs):
+    "How many runs were made by 0.1.0 and got today's keys since"
+    n = runs.moved_from.notna().sum() if 'moved_from' in runs else 0
+    return {'made by 0.1.0, keys moved': n} if n else {}
+
 def provenance(
-    rows:pd.DataFrame, # from `protocol.load_rows`
+    rows:pd.DataFrame, # from `store.load_rows`
 ) -> pd.Series:
     "What rows were drawn from: how many runs, their hash, what they cost, and what made them"
-    once, said = rows.drop_duplicates('key'), lambda col: ', '.join(map(str, sorted(once[col].unique())))
-    return pd.Series({'runs': len(once), 'hash of the rows': digest(sorted(once.key)), 'hours on one core': f'{once.seconds.sum()/3600:.1f}', 'profile': said('profile'), 'seeds': said('seed'), 'code versions': once.code.nunique(),
-                      'PyTorch': said('torch'), 'device': said('device'), 'precision': said('precision'), 'threads': said('threads')}, name='')
+    runs = rows.drop_duplicates('key')
+    hours = f'{runs.seconds.sum()/3600:.1f}'
+    cost = {'runs': len(runs), 'hash of the rows': digest(sorted(runs.key)), 'hours on one core': hours}
+    facts = {name: _listed(runs[column].sort_values()) for column, name in _COLUMNS.items()}
+    return pd.Series(cost | facts | _moved(runs), name='')
 
 # %% ../../nbs/report/03_provenance.ipynb #new501f8623
+def _run_facts(ex, method, scenario):
+    "What a run is, and what it runs on"
+    facts = device_facts(ex.device)
+    facts['PyTorch'] = facts.pop('torch').split('+')[0]
+    names = dict(attributes=ex.attr, methods=method, scenario=scenario)
+    return names | dict(profile=ex.profile.name, seeds=ex.seed, prior=ex.prior) | facts
+
 def run_provenance(
     runs:list, # (Experiment, method, scenario) of each run that a figure looks into
 ) -> pd.Series:
     "What a figure was drawn from that shows runs from the inside"
-    keys, exs = sorted({row_key(*r) for r in runs}), [ex for ex, *_ in runs]
-    said = lambda values: ', '.join(map(str, dict.fromkeys(values)))
-    return pd.Series({'runs': len(keys), 'hash of their keys': digest(keys), 'attributes': said(ex.attr for ex in exs), 'methods': said(m for _, m, _ in runs), 'scenario': said(s for *_, s in runs),
-                      'profile': said(ex.profile.name for ex in exs), 'seeds': said(ex.seed for ex in exs), 'prior': said(ex.prior for ex in exs), 'device': said(ex.device for ex in exs),
-                      'PyTorch': torch.__version__.split('+')[0], 'precision': said(precision(ex.device) for ex in exs), 'threads': torch.get_num_threads()}, name='')
+    keys = sorted({row_key(*r) for r in runs})
+    facts = pd.DataFrame([_run_facts(*r) for r in runs]).agg(_listed)
+    return pd.concat([pd.Series({'runs': len(keys), 'hash of their keys': digest(keys)}), facts]).rename('')
