@@ -168,7 +168,7 @@ RENAMED = dict(line.split() for line in """
     mistakes score_errors
     picked selection_prob
     looks unsupervised_attributes
-    LOOKS UNSUPERVISED
+    LOOKS N_UNSUPERVISED
     Regressor AttributePredictor
     fit_regressor fit_predictor
     strangeness ood_score
