@@ -10,7 +10,7 @@ __all__ = ['PROFILES', 'DataConfig', 'RankerConfig', 'GeneratorConfig', 'FlowCon
 # %% ../nbs/01_config.ipynb #a44d68d6
 import os
 from dataclasses import dataclass, replace
-from .core import check_choice
+from .core import check_choice, option
 
 # %% ../nbs/01_config.ipynb #83b17e57
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class RankerConfig:
     whole_epochs:int=3        # validations during the others
     crop_scale:float=0.4      # the crop's size at the beginning, as a share of the image
     scale_gain:float=0.05     # how much slower the scale moves than the shift
+    crop_weight:float=option(1.) # weight of the penalty for crops that leave the image
 
 # %% ../nbs/01_config.ipynb #9f346520
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class PredictorConfig:
     held_out:int=10       # one image in so many is kept out of training
     max_known:int=4000    # training images whose features define what is in-distribution
     blur:float=0.9        # standard deviation of the blur of every second of these, in pixels
+    augment_blur:tuple=option((0.3, 1.2)) # training blur: least standard deviation, and how much more at random
+    augment_share:float=option(0.5)       # share of the training images that are blurred
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -112,6 +115,8 @@ class ObjectiveConfig:
     w_gap:float=10.0           # weight of leaving `gap_range`, squared
     w_attr:float=0.5           # weight of strengths unlike those of the generator's images
     w_image:float=1.0          # weight of images unlike real ones
+    attr_margin:float=option(1.5)  # squared Mahalanobis distance an attribute from which strengths count as unlike
+    image_margin:float=option(0.5) # standard deviations below the 99th percentile from which images do
 
 # %% ../nbs/01_config.ipynb #21f2cfa4
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def pair_card(
     missing:str='',  # a sentence on what is missing
 ):
     "The form for one pair (the paper's Figure 10)"
-    name = pair['pair']
+    name, draft = pair['pair'], draft or {}
     filled = lambda field: draft.get(f'{field}-{name}', '')
     sure = _options('sure', f'confidence-{name}', 'How sure are you?', CONFIDENCE, filled('confidence'))
     parts = [_choice(name, question, filled('choice')), sure]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pandas as pd, torch
 from fastai.callback.core import Callback
 
-from ..config import AdversaryConfig, ObjectiveConfig, Profile
+from ..config import AdversaryConfig, ObjectiveConfig, Profile, RankerConfig
 from ..core import device_facts, progress, rng, seed_everything
 from ..data.pairs import ImageSet, Pairs, targets, to_uint8
 from ..models import control as control_module, generator, ranker as ranker_module, scorer
@@ -107,11 +107,11 @@ class Adversary(Callback):
         q:torch.Tensor,     # random vectors, one a pair (T, 2 z_dim)
         objective,          # `AtticObjective`, or another with `label` and `loss`
         config:AdversaryConfig, # learning rates of the control module
-        bs:int=32,          # pairs in a mini-batch
+        ranking:RankerConfig=RankerConfig(), # pairs in a mini-batch, weight of the crop penalty
         annotator_model:AttributePredictor|None=None, # observes label quality at every epoch, and takes no part
     ):
         self.control, self.gen, self.q, self.objective = control, gen, q, objective
-        self.bs, self.annotator_model = bs, annotator_model
+        self.ranking, self.annotator_model = ranking, annotator_model
         self.opt = torch.optim.SGD(control.parameters(), config.lr, config.momentum, weight_decay=config.wd)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.opt, lambda t: 1 / (1 + t*config.lr_decay))
         self.history, self.y_history, self.labels = [], [], []
@@ -129,7 +129,7 @@ class Adversary(Callback):
             pair = generate_pair(self.control, self.gen, q)
             target = self.objective.label(pair)
         diff, theta = self.rank(pair)
-        loss = ranknet_loss(diff, target) + crop_penalty(theta)
+        loss = ranknet_loss(diff, target) + self.ranking.crop_weight * crop_penalty(theta)
         loss.backward(); self.learn.opt.step(); self.learn.opt.zero_grad()
         return loss.item()
 
@@ -146,7 +146,7 @@ class Adversary(Callback):
 
     def after_train(self):
         "Both steps with every mini-batch of q"
-        losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.bs) if len(q) > 1]
+        losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.ranking.batch) if len(q) > 1]
         self.record(self.epoch + 1, *torch.tensor(losses).mean(0).tolist())
 
     @torch.no_grad()
@@ -240,7 +240,7 @@ def adversarial_run(
     control = _new_control(gen, objective, config).to(device)
     if last: control.load_state_dict(last.control)
     q = _random_vectors(n, gen.z_dim, objective.correlation, seed).to(device)
-    run = Adversary(control, gen, q, objective, config, ranking.batch, annotator_model)
+    run = Adversary(control, gen, q, objective, config, ranking, annotator_model)
     learn = _run_learner(run, start, real, valid, ranking, seed, device)
     epochs = max(1, round(config.steps / -(-n // ranking.batch)))
     peak = ranking.lr / config.ranker_div if ranking.optimiser == 'adam' else ranking.lr
@@ -324,13 +324,13 @@ class AtticPlusObjective:
         "How far out of distribution the requested strengths are, beyond half more than usual (Mahalanobis)"
         y = (torch.cat([pair.y_a, pair.y_b]) - self.gen.y_mean).T
         distance = torch.linalg.solve_triangular(self.gen.y_chol, y, upper=False).square().mean(0)
-        return (distance - 1.5).clamp(min=0).mean()
+        return (distance - self.config.attr_margin).clamp(min=0).mean()
 
     def image_ood_penalty(self, pair):
         "How far out of distribution images are, from half a standard deviation below the 99th percentile of real ones"
         limit, std = self.probe.predictor.ood_stats
         ood_score = self.probe.predictor.ood_score(torch.cat([pair.x_a, pair.x_b]))
-        return ((ood_score - limit) / std + 0.5).clamp(min=0).mean()
+        return ((ood_score - limit) / std + self.config.image_margin).clamp(min=0).mean()
 
     @property
     def made_from(self) -> dict:

@@ -309,9 +309,13 @@ def crop_penalty(
 
 class CropPenalty(Callback):
     "Add DeepSTN's penalty for crops that leave the image to the loss"
+    def __init__(self,
+        weight:float=1., # of the penalty
+    ): self.weight = weight
+
     def after_pred(self): self.learn.pred, self.theta = self.pred
     def after_loss(self):
-        if self.training: self.learn.loss_grad = self.loss_grad + crop_penalty(self.theta)
+        if self.training: self.learn.loss_grad = self.loss_grad + self.weight * crop_penalty(self.theta)
 
 # %% ../../nbs/models/00_ranker.ipynb #2cf6a783
 VERSION = 1 # of what a trained ranker is
@@ -347,7 +351,7 @@ def ranker_learner(
     "A fastai `Learner` for a ranker, with the localiser's parameters in a group of their own"
     learn = Learner(DataLoaders(train, valid, device=train.device), Siamese(ranker, region_only), ranknet_loss,
                     splitter=_param_groups, metrics=AccumMetric(pair_accuracy, flatten=False),
-                    opt_func=_optimiser(config), wd=config.wd, cbs=[CropPenalty(), *cbs])
+                    opt_func=_optimiser(config), wd=config.wd, cbs=[CropPenalty(config.crop_weight), *cbs])
     learn.recorder.add_time = False
     learn.model.to(train.device, memory_format=torch.channels_last)
     return learn

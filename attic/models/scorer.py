@@ -79,17 +79,20 @@ class AugmentedLoader(ImageLoader):
         image_set:ImageSet, # images with strengths
         mean:torch.Tensor,  # of the strengths (A,)
         std:torch.Tensor,   # of the strengths (A,)
+        config:PredictorConfig=PredictorConfig(), # how much is blurred
         **kw,               # what `ImageLoader` takes
     ):
-        self.mean, self.std = mean, std
+        self.mean, self.std, self.config = mean, std, config
         super().__init__(image_set, **kw)
 
     def create_batch(self, idx):
         "Gather one mini-batch"
         (x, y), _ = super().create_batch(idx)
         if self.train:
-            blurred = gaussian_blur(x, 5, 0.3 + 1.2*torch.rand(1).item())
-            x = torch.where(torch.rand(len(x), 1, 1, 1).to(x.device) < 0.5, blurred, x)
+            least, more = self.config.augment_blur
+            blurred = gaussian_blur(x, 5, least + more*torch.rand(1).item())
+            chosen = torch.rand(len(x), 1, 1, 1).to(x.device) < self.config.augment_share
+            x = torch.where(chosen, blurred, x)
         return (x,), ((y - self.mean) / self.std).to(self.device)
 
 def strength_loss(
@@ -127,7 +130,7 @@ VERSION = 1 # of what a trained predictor and a fitted probe are
 def _predictor_learner(net, train, valid, config, device):
     "A fastai `Learner` for a predictor"
     mean, std = net.y_mean.cpu(), net.y_std.cpu()
-    loader = partial(AugmentedLoader, mean=mean, std=std, bs=config.batch, device=device)
+    loader = partial(AugmentedLoader, mean=mean, std=std, config=config, bs=config.batch, device=device)
     loaders = DataLoaders(loader(train, train=True), loader(valid), device=torch.device(device))
     return Learner(loaders, net.to(device, memory_format=torch.channels_last), strength_loss,
                    opt_func=partial(OptimWrapper, opt=torch.optim.Adam))
