@@ -144,13 +144,13 @@ def curve_lines(
 # %% ../nbs/02_store.ipynb #c559feaf
 def _bits(right):
     "Strings of '0' and '1' of one length as packed bits (R, bytes)"
-    ones = np.array([list(r) for r in right]) == '1'
-    return torch.from_numpy(np.packbits(ones, axis=1))
+    digits = np.frombuffer(''.join(right).encode(), np.uint8).reshape(len(right), -1)
+    return torch.from_numpy(np.packbits(digits == ord('1'), axis=1))
 
 def _strings(bits, n):
     "The reverse of `_bits`, for `n` pairs"
-    ones = np.unpackbits(bits.numpy(), axis=1)[:, :n]
-    return [''.join(line) for line in np.where(ones == 1, '1', '0')]
+    digits = np.unpackbits(bits.numpy(), axis=1)[:, :n] + ord('0')
+    return [line.tobytes().decode() for line in digits]
 
 def _outcomes(lines):
     "The outcomes of lines, packed by test set and number of pairs: name -> bits"
