@@ -1,4 +1,4 @@
-"""Carry the results of 0.1.0 over to the keys of 0.2: `python scripts/move_results.py OLD [--data FOLDER]`.
+"""Carry results and weights of 0.1.0 over to the keys of 0.2: `python scripts/move_results.py OLD [--data FOLDER]`.
 
 OLD is a checkout of 0.1.0 (`git worktree add ../old 6513d91`), FOLDER the photographs behind `results/utkface.jsonl`
 there.
@@ -52,6 +52,40 @@ for line in sys.stdin:
 """
 
 
+# Where 0.1.0 keeps what it ships: prints JSON, 'world/part/kind' -> name of the file
+OLD_WEIGHTS = """
+import json
+from unittest.mock import patch
+from attic import flow, generator, regressor
+from attic.core import PROFILES, cache_path, load_tensors, shipped_dir
+from attic.datasets import get_domain
+
+standard, names = PROFILES['standard'], {}
+def cached(kind, recipe, make):
+    names[f'{world}/{part}/{kind}'] = cache_path(kind, recipe).name
+    return load_tensors(shipped_dir()/cache_path(kind, recipe).name)[0]
+
+one, two, three = [patch.object(module, 'cached', cached) for module in (flow, generator, regressor)]
+with one, two, three:
+    for world in ('faces', 'shoes'):
+        domain = get_domain(world, standard)
+        for part in ('crowd', 'generator'):
+            about = None, len(domain.attrs), domain.keys[part], standard
+            regressor.fit_regressor(*about)
+        flow.fit_flow(generator.fit_generator(*about), None, domain.keys['generator'], standard)
+print('names', json.dumps(names))
+"""
+OLD_KINDS = dict(predictor='regressor')  # what was called otherwise in 0.1.0
+OLD_TENSORS = {'strange_real': 'ood_stats'}
+
+
+def ask(old, code, text=''):
+    "What a program prints that runs with the code of 0.1.0"
+    env = os.environ | dict(PYTHONPATH=str(old), OMP_NUM_THREADS='1')
+    command = [sys.executable, '-c', code]
+    return subprocess.run(command, input=text, env=env, cwd=old, check=True, capture_output=True, text=True).stdout
+
+
 def settings(row, sweep, folder):
     "A row's settings, with what 0.1.0 did not write down: the folder, and of the streetlight rows the labels asked for"
     n_train = row['n_real'] if 'streetlight' in sweep else 0
@@ -65,11 +99,8 @@ def without_result(row):
 
 def old_keys(old, rows):
     "The keys that 0.1.0 computes for rows"
-    env = os.environ | dict(PYTHONPATH=str(old), OMP_NUM_THREADS='1')
-    lines = '\n'.join(json.dumps(without_result(r)) for r in rows)
-    command = [sys.executable, '-c', OLD_KEYS]
-    done = subprocess.run(command, input=lines, env=env, cwd=old, check=True, capture_output=True, text=True)
-    return [line.split()[1] for line in done.stdout.splitlines() if line.startswith('key ')]
+    printed = ask(old, OLD_KEYS, '\n'.join(json.dumps(without_result(r)) for r in rows))
+    return [line.split()[1] for line in printed.splitlines() if line.startswith('key ')]
 
 
 class Mover:
@@ -120,9 +151,47 @@ def move_sweep(path, old, out, folder, mover):
     return len(rows), len(known)
 
 
+def move_tensors(source, target, about):
+    "Carry one file of weights over; raise `ValueError` when the file that is there holds other numbers"
+    from attic.store import load_tensors, save_tensors
+    tensors = {OLD_TENSORS.get(k, k): v for k, v in load_tensors(source)[0].items()}
+    if not target.is_file(): save_tensors(target, tensors, about)
+    there, _ = load_tensors(target)
+    same = tensors.keys() == there.keys() and all(v.equal(there[k]) for k, v in tensors.items())
+    if not same: raise ValueError(f"{target} holds other numbers than {source}")
+    return there
+
+
+def move_weights(old, out):
+    "Carry the networks that ship over, by asking both versions where they keep them"
+    from attic.config import PROFILES
+    from attic.data.sources import get_dataset
+    from attic.models import flow, generator, scorer
+    from attic.store import cache_path
+    printed = ask(old, OLD_WEIGHTS)
+    names = json.loads(next(line for line in printed.splitlines() if line.startswith('names ')).removeprefix('names '))
+    standard, place = PROFILES['standard'], ''
+
+    def cached(kind, made_from, make):
+        name = names[f'{place}/{OLD_KINDS.get(kind, kind)}']
+        target = out/cache_path(kind, made_from).name
+        print(f'{name} -> {target.name}')
+        return move_tensors(old/'attic'/'weights'/name, target, dict(kind=kind, made_from=made_from))
+
+    one, two, three = [patch.object(module, 'cached', cached) for module in (flow, generator, scorer)]
+    with one, two, three:
+        for world in ('faces', 'shoes'):
+            dataset = get_dataset(world, standard)
+            for part in ('crowd', 'generator'):
+                place = f'{world}/{part}'
+                scorer.fit_predictor(dataset, part, standard.predictor)
+            flow.fit_flow(generator.fit_generator(dataset, standard.generator), dataset, standard.flow)
+
+
 def main(args):
-    "Every file of results in 0.1.0"
+    "The networks that ship, and every file of results in 0.1.0"
     old, out = Path(args.old).resolve(), Path(args.out)
+    move_weights(old, Path(args.weights))
     mover = Mover()
     for path in sorted((old/'results').rglob('*.jsonl')):
         n, known = move_sweep(path, old, out, args.data, mover)
@@ -134,4 +203,5 @@ if __name__ == '__main__':
     parser.add_argument('old', help='a checkout of 0.1.0')
     parser.add_argument('--data', default='', help='the folder of photographs behind results/utkface.jsonl')
     parser.add_argument('--out', default=ROOT/'results', help='where the moved results go')
+    parser.add_argument('--weights', default=ROOT/'attic'/'weights', help='where the moved weights go')
     main(parser.parse_args())
