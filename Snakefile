@@ -17,7 +17,8 @@ from attic.methods.methods import METHODS, SCENARIOS, Experiment
 from attic.store import load_rows
 
 DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Auto', data='world', budget='bought',
-                prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)))
+                prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)),
+                columns='', skip_missing='') # of a folder: which columns are attributes, and whether rows may be left out
 for name in config: check_choice(name, DEFAULTS, 'config')
 OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
 

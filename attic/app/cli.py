@@ -71,6 +71,8 @@ def run(
     labels:int=0,          # labels to buy; 0 is as many as the profile says
     annotator:str='crowd', # who labels drawn pairs: a simulated 'crowd', or 'people'
     votes:int=5,           # answers of people that a pair needs
+    attributes:str='',     # of a folder: which columns of strengths.csv are attributes; empty takes all that can be
+    skip_missing:store_true=False, # of a folder: leave out rows of strengths.csv that lack a value
     device:str='auto',     # 'auto', 'cpu', 'cuda'
     out:str='',            # folder of results; empty is `runs/`
     done:str='',           # a file to write when all is done, with the keys of the rows
@@ -81,13 +83,14 @@ def run(
     from attic.labels.human_loop import ANNOTATORS
     from attic.methods import sweep
     check_choice(annotator, ANNOTATORS, 'annotator')
-    ex = _experiment(attr, data, profile, labels, seed, device, prior, budget)
+    choices = dict(attributes=attributes, skip_missing=skip_missing)
+    ex = _experiment(attr, data, profile, labels, seed, device, prior, budget, **choices)
     if prepare: keys, waiting = sweep.prepare(ex) or [], []
     else: keys, waiting = sweep.run_attribute(ex, methods, scenarios, out, votes if annotator == 'people' else 0)
     if waiting: sys.exit('\n'.join(map(str, waiting)))
     if done: write_json(done, keys)
 
-def _experiment(attr, data, profile, labels, seed, device, prior, budget):
+def _experiment(attr, data, profile, labels, seed, device, prior, budget, **choices):
     "The experiment that options describe"
     from attic.config import get_profile
     from attic.core import pick_device
@@ -95,7 +98,9 @@ def _experiment(attr, data, profile, labels, seed, device, prior, budget):
     from attic.methods.methods import Experiment
     p = get_profile(profile or None)
     if labels: p = p.replace(data=dict(n_train=labels))
-    return Experiment(get_dataset(data, p, attr), attr, p, seed, pick_device(device), prior, budget)
+    dataset = get_dataset(data, p, attr, **choices)
+    if dataset.source == 'folder': print(dataset)
+    return Experiment(dataset, attr, p, seed, pick_device(device), prior, budget)
 
 # %% ../../nbs/app/04_cli.ipynb #fa77f356
 def batch(

@@ -18,7 +18,8 @@ from fastprogress.fastprogress import progress_bar
 from PIL import Image, UnidentifiedImageError
 
 from ..core import atomic_write, root
-from ..data.folder import DataError, read_images
+from ..data.delimited import DataError
+from ..data.folder import read_images
 from ..labels.batch import MAX_PIXELS
 from ..methods.cards import load_model, model_files
 from ..models.ranker import Ranker, score

@@ -19,7 +19,8 @@ from .rank import list_images, read_batches, sort_folder, tell_skipped
 from ..config import Profile, default_profile, get_profile
 from ..core import check_choice, digest, pick_device, rng
 from ..data.dataset import Dataset
-from ..data.folder import DataError, read_images
+from ..data.delimited import DataError
+from ..data.folder import read_images
 from ..data.pairs import ImageSet, Pairs
 from ..data.sources import color_edge_features
 from ..labels.aggregate import label_pairs

@@ -47,6 +47,7 @@ class Dataset:
     curation:float=0.     # how much the pool favours pairs that are far apart, 0 to 1
     noun:str='image'      # what an image shows, for questions to people
     source:str='folder'   # where images come from, one of `attic.data.sources.SOURCES`
+    notes:tuple=()        # how files were read, and what was left out, a line each
 
     def __post_init__(self):
         self.attrs = tuple(self.attrs)
@@ -61,7 +62,7 @@ class Dataset:
 
     def __repr__(self):
         sizes = ', '.join(f'{k} {v:,}' for k, v in self.sizes.items())
-        return f"Dataset({self.name!r}, {sizes}; {', '.join(self.attrs)})"
+        return '\n'.join([f"Dataset({self.name!r}, {sizes}; {', '.join(self.attrs)})", *self.notes])
 
 # %% ../../nbs/data/01_dataset.ipynb #9d00ceb6
 VERSION = 1 # of how pairs are drawn

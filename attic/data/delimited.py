@@ -265,7 +265,7 @@ def row_list(
     return [f"line {line}: {value!r}" for line, value in df.loc[bad, column].items()]
 
 # %% ../../nbs/data/03_delimited.ipynb #733874a9
-_PLAIN = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?', re.I)
+_PLAIN = re.compile(r'[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf)', re.I)
 _COMMA = re.compile(r'[+-]?(\d+,\d*|,\d+)(e[+-]?\d+)?', re.I)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([ ,.'’\u00a0\u202f]\d{3})+([.,]\d+)?")
 

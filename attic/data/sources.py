@@ -20,7 +20,8 @@ from ..config import CrowdConfig, Profile
 from ..core import FACES, SHOES, check_choice, digest, rng
 from .dataset import PARTS, TESTS, Dataset
 from .folder import (
-    MIN_IMAGES, DataError, Problems, folder, label_lookup, read_images, read_table, split_labels)
+    MIN_IMAGES, folder, label_lookup, read_images, split_labels)
+from .delimited import DataError, Problems, read_numbers, read_table
 from .pairs import ImageSet
 from .paper import (
     FOUR, LFW, TERMS, ZAPPOS, lfw10_images, lfw10_names, lfw10_pairs, lfw_attributes, lfw_images, zappos_catalogue,
@@ -295,7 +296,7 @@ def _learnt_strengths(pixels, hashes, names, labels, attrs):
 def _csv_strengths(path, names, attrs):
     "Strengths of all shoes from a file"
     df = read_table(Path(path), ['file', *attrs], f"Its columns are: file, {', '.join(attrs)}")
-    df = df.set_index('file')[list(attrs)].apply(pd.to_numeric, errors='coerce')
+    df = df.set_index('file')[list(attrs)].apply(lambda column: read_numbers(column)[0])
     problems = Problems(path)
     lost = [n for n in names if n not in df.index]
     problems.add(lost, "an image has no row", "Every image of `imagepath` needs strengths")
@@ -457,7 +458,7 @@ SOURCES = dict(
         licence=_paper_licence),
     folder=Source(
         matches=lambda name: Path(name).expanduser().is_dir(),
-        make=lambda name, profile, attr, curation: folder(name, profile),
+        make=lambda name, profile, attr, curation, **choices: folder(name, profile, **choices),
         licence=_folder_licence))
 
 def get_dataset(
@@ -465,7 +466,12 @@ def get_dataset(
     profile:Profile, # how much
     attr:str='masculine', # 'world' is the one that has this attribute
     curation:float=CURATION, # how biased the pool of a rendered world is, 0 to 1
+    attributes:str='',       # of a folder: which columns are attributes; empty takes all that can be
+    skip_missing:bool=False, # of a folder: leave out rows of strengths.csv that lack a value
 ) -> Dataset:
     "Find a dataset; raise `DataError` for a path that is not a folder, `ValueError` for an unknown attribute"
-    matching = (s for s in SOURCES.values() if s.matches(str(name)))
-    return next(matching, SOURCES['folder']).make(str(name), profile, attr, curation)
+    source = next((s for s in SOURCES.values() if s.matches(str(name))), SOURCES['folder'])
+    choices = {k: v for k, v in dict(attributes=attributes, skip_missing=skip_missing).items() if v}
+    if choices and source is not SOURCES['folder']:
+        raise ValueError(f"{' and '.join(choices)} are choices about a folder of images, and {str(name)!r} is none")
+    return source.make(str(name), profile, attr, curation, **choices)
