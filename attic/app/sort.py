@@ -15,12 +15,12 @@ from itertools import chain
 from pathlib import Path
 import numpy as np, torch
 
-from .rank import list_images, read_batches, sort_folder, tell_skipped
+from .rank import read_batches, sort_folder
 from ..config import Profile, default_profile, get_profile
 from ..core import check_choice, digest, pick_device, rng
 from ..data.dataset import Dataset
+from ..data.decode import Reading, list_images, read_images
 from ..data.delimited import DataError
-from ..data.folder import read_images
 from ..data.pairs import ImageSet, Pairs
 from ..data.sources import color_edge_features
 from ..labels.aggregate import label_pairs
@@ -41,22 +41,25 @@ from ..report.statistics import interval
 FEWEST = 40 # images; with fewer there is nothing to learn from
 
 def _different_images(folder, size):
-    "Name and image of each different image of a folder, and what was skipped"
-    (images, skipped, _), first = list_images(folder), {}
-    for names, pixels in read_batches(images, folder.resolve(), size, skipped):
+    "Name and image of each different image of a folder, and its `Reading`"
+    images, skipped, others = list_images(folder)
+    reading, first = Reading(left_out=skipped, others=others), {}
+    for names, pixels in read_batches(images, folder.resolve(), size, reading):
         for name, image in zip(names, pixels): first.setdefault(digest(image), (name, image))
-    return list(first.values()), skipped
+    return list(first.values()), reading
 
 def read_folder(
     folder,      # images, at any depth
-    size:int=64, # side in pixels; the middle square of an image is kept
+    size:int=64, # side in pixels; an image that isn't square is padded with white
+    tell:bool=False, # print what was read, and what was left out
 ) -> ImageSet:   # without strengths; `names` are the paths below the folder
     "The images of a folder, each once; raise `DataError` when it is none, or holds fewer than `FEWEST`"
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
-    different, skipped = _different_images(folder, size)
+    different, reading = _different_images(folder, size)
+    if tell: print(reading.summary())
     if len(different) < FEWEST:
-        raise DataError(f"{folder} holds {len(different)} different images that can be read ({tell_skipped(skipped)}); "
+        raise DataError(f"{folder} holds {len(different)} different images ({reading.summary()}); "
                         f"at least {FEWEST} are needed, and a few hundred are better. "
                         "Put more there, or name another folder")
     names, images = zip(*different)
@@ -93,6 +96,13 @@ def unsure_pairs(
 # %% ../../nbs/app/02_sort.ipynb #wo014
 SHOWN = 256 # side in pixels of what people see
 
+def _shown(folder, files):
+    "Images of files as people see them; raise `DataError` when one can no longer be read"
+    images, bad, _ = read_images([folder/f for f in files], SHOWN)
+    for i, why in bad.items():
+        raise DataError(f"{folder/files[i]} can no longer be read: {why}. Put it back, or give the command again")
+    return images
+
 def ask_about(
     folder,             # where the images are
     image_set:ImageSet, # from `read_folder`
@@ -102,11 +112,11 @@ def ask_about(
     path,               # the batch to write
     strategy:str='random', # how the pairs were found
 ) -> Batch:
-    "Write pairs of a folder's images for people to compare; raise `BatchError` when `path` holds anything else"
+    "Write pairs for people to compare; raise `BatchError` when `path` holds other things, `DataError` for a lost image"
     files = [[image_set.names[i], image_set.names[j]] for i, j in zip(a, b)]
     folder = Path(folder).expanduser()
-    def shown(side): return read_images([folder/f for f in side], SHOWN)[0]
-    return write_batch(path, *map(shown, zip(*files)), word, about=dict(how=strategy, files=files))
+    sides = [_shown(folder, side) for side in zip(*files)]
+    return write_batch(path, *sides, word, about=dict(how=strategy, files=files))
 
 # %% ../../nbs/app/02_sort.ipynb #wo017
 def _file_pairs(batch, image_set, target):
@@ -330,8 +340,9 @@ def sort_by_word(
     "Ask for pairs or, when all are answered, train, sort and print how good it is; raise `Waiting` in between"
     _check_request(word, pairs, more, strategy)
     p = get_profile(profile or default_profile('standard')).replace(ranker=dict(steps=steps))
-    image_set, out, device = read_folder(folder), Path(out or file_stem(word)).expanduser(), pick_device(device)
+    out, device = Path(out or file_stem(word)).expanduser(), pick_device(device)
     batches = _batches(out, word)
+    image_set = read_folder(folder, tell=not batches)
     if not batches:
         return _print_task(ask_more(folder, image_set, word, out/'pairs-1', 'random', pairs, seed=seed))
     images, known, is_random = labelled_pairs(batches, image_set)
