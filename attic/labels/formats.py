@@ -148,7 +148,7 @@ def _worker(entry, batch, instance):
     if is_placeholder(worker): raise _Bad(f'placeholder as a worker: {worker[:60]!r}')
     return batch.pseudonym(f'{instance}/{worker}' if instance and batch.pseudonym(worker) != worker else worker)
 
-# %% ../../nbs/labels/02_formats.ipynb #5558e05a
+# %% ../../nbs/labels/02_formats.ipynb #ff4cd816
 def _check_key(key, source, batch, pair, worker):
     "Raise `_Bad` for a key that belongs to another row"
     hashed = source == 'page' and re.fullmatch('[0-9a-f]{16}', key)
@@ -167,7 +167,7 @@ def _key(entry, source, batch, pair, worker, instance):
 
 def _named(assignment, instance): return f'{instance}/{assignment}' if instance else assignment
 
-# %% ../../nbs/labels/02_formats.ipynb #7ab1fa0d
+# %% ../../nbs/labels/02_formats.ipynb #2edd97d8
 def _row(entry, batch, known, source, confidence, instance=''):
     "One row of the table from an entry; raises `_Bad`"
     pair, side = _pair(entry, batch, known), _word(entry.get('side'))
@@ -240,7 +240,7 @@ def _open(path, note):
     try: return _decoded(raw)
     except DataError as e: return note(0, f'cannot be read as text: {e}')
 
-# %% ../../nbs/labels/02_formats.ipynb #1f9a7cb1
+# %% ../../nbs/labels/02_formats.ipynb #5bb29be9
 def _notebook(name, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -252,10 +252,9 @@ def _source(entry, kind):
     "Where an answer comes from: an export of the labelling page knows that of each, else the file's format"
     return entry['source'] if entry.get('source') in (*FORMATS, 'table') else kind.name
 
-def _unknown(text, path, how):
-    "What is said of a file in an unknown format; '' for prose, which is passed over"
+def _unknown(text, how):
+    "What is said of a file in an unknown format"
     names, did = sorted(_names(text)), f" ({', '.join(how)})" if how else ''
-    if path.suffix.lower() in ('.txt', '') and not _is_json(text) and len(names) < 2: return ''
     fields = f"its fields are {', '.join(names)[:200]}" if names else 'it is no table'
     return f'unknown format: {fields}{did}'
 
@@ -273,8 +272,7 @@ def _recognise(text, path, columns, note, how=()):
     own = own_file(text)
     if own: return note(0, f'no answers in it: {own}')
     found = _find_reader(text, path, columns)
-    unknown = '' if found else _unknown(text, path, how)
-    return note(0, unknown) if unknown else found
+    return found or note(0, _unknown(text, how))
 
 def _from_table(columns, text, note, name): return from_table(text, note, columns)
 
@@ -307,9 +305,11 @@ MAPPING = 'columns.json'    # in a folder of answers: which column is which
 _READ = ('.csv', '.tsv', '.tab', '.txt', '.json', '.jsonl', '.ndjson', '.xml', '.gz')
 _REFUSED = ('.xlsx', '.xlsm', '.xls', '.ods', '.zip', '.sqlite', '.db', '.pdf') # reading one says what to do
 
-def _begins_as_json(path):
-    "Whether a file begins with a bracket"
-    with open(path, 'rb') as f: return f.read(100).lstrip()[:1] in (b'[', b'{')
+def _begins(path):
+    "The first line of a file, in bytes; empty for a file that can't be read"
+    try:
+        with open(path, 'rb') as f: return f.readline(10_000).lstrip()
+    except OSError: return b''
 
 def _is_own(path):
     "Whether a file belongs to the batch in whose folder it lies, or is a mapping"
@@ -319,9 +319,10 @@ def _is_own(path):
 def _may_hold_answers(path):
     "Whether to read a file"
     ending = path.suffix.lower()
-    return ending in (*_READ, *_REFUSED) or not ending and _begins_as_json(path)
+    if ending == '.txt': return bool(re.search(rb'[,;\t|]|^[\[{<]', _begins(path)))
+    return ending in (*_READ, *_REFUSED) or not ending and _begins(path)[:1] in (b'[', b'{')
 
-# %% ../../nbs/labels/02_formats.ipynb #e328ef49
+# %% ../../nbs/labels/02_formats.ipynb #66734a07
 MAX_FILES = 20_000
 
 def _walk(folder):
@@ -350,7 +351,7 @@ def answer_files(
     if not _is_folder(path): return [path]
     return [p for p in _walk(path) if not _is_own(p) and _may_hold_answers(p)]
 
-# %% ../../nbs/labels/02_formats.ipynb #e10b0374
+# %% ../../nbs/labels/02_formats.ipynb #8e2a73fe
 def _load_mapping(path, note):
     "The mapping in a file; None with a note for one that is unusable"
     try:
@@ -374,7 +375,7 @@ def _instance_of(file, top):
     names = [d.name for d in _above(file, top)[:-1] if d.name.startswith('instance=')]
     return names[0].partition('=')[2] if names else ''
 
-# %% ../../nbs/labels/02_formats.ipynb #a12fb921
+# %% ../../nbs/labels/02_formats.ipynb #76b6c80e
 def _same(a, b): return all(a[k] == b[k] for k in ('pair', 'choice', 'legible', 'confidence'))
 
 def _is_state_of(a, b):
@@ -394,7 +395,7 @@ def _newest_states(rows):
         if row['updated'] > rows[j]['updated']: newest[row['key']] = i
     return newest, changed, others
 
-# %% ../../nbs/labels/02_formats.ipynb #3df2eae3
+# %% ../../nbs/labels/02_formats.ipynb #39e9c51f
 def _assignment_of(row): return row['key'].rpartition(':')[0] or row['key']
 
 def _add_withdrawals(known, more):
@@ -410,7 +411,7 @@ def _stands(row, withdrawn):
     when = withdrawn.get(_assignment_of(row))
     return when is None or bool(when) and row['updated'] > when
 
-# %% ../../nbs/labels/02_formats.ipynb #3a99949e
+# %% ../../nbs/labels/02_formats.ipynb #f1b5b807
 def _first_answers(rows, positions):
     "Of several answers of a worker about a pair, the position of the first; and the others -> the first"
     groups = {}
@@ -436,7 +437,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
-# %% ../../nbs/labels/02_formats.ipynb #7adf7cc7
+# %% ../../nbs/labels/02_formats.ipynb #6ce1fc14
 @dataclass
 class _Found:
     "What one file held"
@@ -470,7 +471,7 @@ def _read_all(path, batch, confidence, columns, instance):
         found.append(f)
     return found, report
 
-# %% ../../nbs/labels/02_formats.ipynb #ebc3aa21
+# %% ../../nbs/labels/02_formats.ipynb #3c03cdcb
 def _note_seconds(answers, newest, others, second):
     "Report answers beside the one that counts, each where it stands"
     pairs = [(i, newest[answers[i][0]['key']]) for i in others] + list(second.items())
@@ -509,7 +510,7 @@ def _sort_out(found):
     changed |= {row['key'] for row in fallen} | {k for k, i in standing.items() if _assignment_of(rows[i]) in overruled}
     return [rows[i] for i in first], withdrawn, list(_changes(len(changed), untimed))
 
-# %% ../../nbs/labels/02_formats.ipynb #4203ee51
+# %% ../../nbs/labels/02_formats.ipynb #3cb4287e
 def _few(names, most=8):
     "Some names, and how many more there are"
     return '; '.join(names[:most]) + (f'; and {len(names) - most:,} more' if len(names) > most else '')
@@ -521,6 +522,7 @@ def _lines_read(found, path):
         if f.how: kinds.setdefault(', '.join(f.how), []).append(f'{f.name[:200]} ({len(f.answers()):,} answers)')
     yield from (f'- read as {kind}: {_few(names)}' for kind, names in kinds.items())
     others = [p for p in _walk(path) if not _is_own(p) and not _may_hold_answers(p)] if _is_folder(path) else []
+    others = [p for p in others if p.suffix.lower() != '.txt']
     if others: yield f'- passed over: {_few([_name_below(p, path)[:200] for p in others])}'
 
 # %% ../../nbs/labels/02_formats.ipynb #52238800

@@ -122,7 +122,7 @@ def _spans(text, again=20):
         if not wrong: width = width or (len(cells) if any(cells) else 0)
         line += lines
 
-# %% ../../nbs/labels/07_platforms.ipynb #b4cc840a
+# %% ../../nbs/labels/07_platforms.ipynb #82a21f28
 def how_divided(
     text:str, # what a file holds
 ) -> list:    # such as ['split at semicolons']; empty for commas, and for what is no table
