@@ -14,7 +14,7 @@ import pandas as pd
 from fastcore.basics import patch
 
 from ..core import digest
-from .batch import Batch, BatchError, one_line, read_batch
+from .batch import Batch, BatchError, is_file, one_line, read_batch
 from .formats import (
     COLUMNS, AnswerError, answer_files, load_answers, merge_answers, read_answers, store_answers)
 from .platforms import _moment
@@ -277,7 +277,7 @@ def needing_votes(
     have = batch_answers(batch).groupby('pair').size()
     return [p for p in batch.asked.pair if have.get(p, 0) < votes]
 
-# %% ../../nbs/labels/04_answers.ipynb #2ad1dac7
+# %% ../../nbs/labels/04_answers.ipynb #8918c4b9
 def add_answers(
     batch:Batch,        # what was asked
     files,              # result files, or folders of them
@@ -308,7 +308,7 @@ def find_batch(
 ) -> Path:       # where the batch is; `folder` itself where there is none
     "The batch that is meant: the one that is named, or of several the newest that lacks answers, and says which"
     folder = Path(folder).expanduser()
-    if (folder/'manifest.json').exists(): return folder
+    if is_file(folder/'manifest.json'): return folder
     below = [p.parent for p in _newest_first(folder)]
     if len(below) < 2: return below[0] if below else folder
     meant = next((p for p in below if needing_votes(read_batch(p), votes)), below[0])

@@ -88,6 +88,7 @@ REMEDY = {
     'contradicts itself': 'Columns were sorted or moved apart. Download the file again, and sort whole rows',
     'no answers in it': "Download the platform's results",
     'cannot be read as text': 'Then read the new file',
+    'mapping does not fit': 'Name the columns as they are called in the file',
     'unusable mapping': 'Correct columns.json, or move it away',
     'unfinished assignment': 'Nothing',
     'rejected assignment': 'Nothing, if it was rejected for good reason',
@@ -148,7 +149,7 @@ def _worker(entry, batch, instance):
     if is_placeholder(worker): raise _Bad(f'placeholder as a worker: {worker[:60]!r}')
     return batch.pseudonym(f'{instance}/{worker}' if instance and batch.pseudonym(worker) != worker else worker)
 
-# %% ../../nbs/labels/02_formats.ipynb #ff4cd816
+# %% ../../nbs/labels/02_formats.ipynb #db9ca30b
 def _check_key(key, source, batch, pair, worker):
     "Raise `_Bad` for a key that belongs to another row"
     hashed = source == 'page' and re.fullmatch('[0-9a-f]{16}', key)
@@ -167,7 +168,7 @@ def _key(entry, source, batch, pair, worker, instance):
 
 def _named(assignment, instance): return f'{instance}/{assignment}' if instance else assignment
 
-# %% ../../nbs/labels/02_formats.ipynb #2edd97d8
+# %% ../../nbs/labels/02_formats.ipynb #3b695f3c
 def _row(entry, batch, known, source, confidence, instance=''):
     "One row of the table from an entry; raises `_Bad`"
     pair, side = _pair(entry, batch, known), _word(entry.get('side'))
@@ -240,7 +241,7 @@ def _open(path, note):
     try: return _decoded(raw)
     except DataError as e: return note(0, f'cannot be read as text: {e}')
 
-# %% ../../nbs/labels/02_formats.ipynb #5bb29be9
+# %% ../../nbs/labels/02_formats.ipynb #131354c4
 def _notebook(name, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -277,9 +278,10 @@ def _recognise(text, path, columns, note, how=()):
 def _from_table(columns, text, note, name): return from_table(text, note, columns)
 
 # %% ../../nbs/labels/02_formats.ipynb #d667b40e
-def _withdrawal(entry, instance):
+def _withdrawal(entry, kind, batch, instance):
     "What is kept of an assignment that was withdrawn"
-    name = _named(_needed(entry, 'assignment'), instance)
+    own = kind.name == 'table' and entry.get('assignment') in (None, '')
+    name = _worker(entry, batch, instance) if own else _named(_needed(entry, 'assignment'), instance)
     return dict(assignment=name, updated=_moment(entry.get('updated')), withdrawn=entry['withdrawn'])
 
 def _about(entry): return dict(numbered=str(entry.get('worker')).isdigit())
@@ -293,7 +295,7 @@ def _read_file(path, batch, known, confidence, note, columns=None, instance='', 
     try:
         for n, entry in kind.read(opened[0], note, path.stem):
             try:
-                if entry.get('withdrawn'): yield n, _withdrawal(entry, instance)
+                if entry.get('withdrawn'): yield n, _withdrawal(entry, kind, batch, instance)
                 else: yield n, _row(entry, batch, known, _source(entry, kind), confidence, instance) | _about(entry)
             except _Bad as e: note(n, str(e))
     except _Bad as e: note(0, str(e))
@@ -322,7 +324,7 @@ def _may_hold_answers(path):
     if ending == '.txt': return bool(re.search(rb'[,;\t|]|^[\[{<]', _begins(path)))
     return ending in (*_READ, *_REFUSED) or not ending and _begins(path)[:1] in (b'[', b'{')
 
-# %% ../../nbs/labels/02_formats.ipynb #66734a07
+# %% ../../nbs/labels/02_formats.ipynb #25b9d2e0
 MAX_FILES = 20_000
 
 def _walk(folder):
@@ -338,20 +340,20 @@ def _walk(folder):
 
 def _is_folder(path):
     "Whether a path is a folder; raise `AnswerError` for a name that no file can have"
-    try: return path.is_dir()
-    except (OSError, ValueError) as e:
+    try: return Path(path).expanduser().is_dir()
+    except (OSError, ValueError, RuntimeError) as e:
         reason = getattr(e, 'strerror', None) or e
-        raise AnswerError(f"{str(path)[:100]}... cannot be read: {reason}. Give it a shorter name") from e
+        raise AnswerError(f"{str(path)[:100]!r} cannot be read: {reason}. Check its name, or shorten it") from e
 
 def answer_files(
     path, # a file, or a folder
 ) -> list: # the file itself, or the files in a folder and below that may hold answers, hidden ones left aside
     "The files to read; raise `AnswerError` for a name that no file can have, and for a folder with too many files"
+    if not _is_folder(path): return [Path(path).expanduser()]
     path = Path(path).expanduser()
-    if not _is_folder(path): return [path]
     return [p for p in _walk(path) if not _is_own(p) and _may_hold_answers(p)]
 
-# %% ../../nbs/labels/02_formats.ipynb #8e2a73fe
+# %% ../../nbs/labels/02_formats.ipynb #5ec584df
 def _load_mapping(path, note):
     "The mapping in a file; None with a note for one that is unusable"
     try:
@@ -375,7 +377,7 @@ def _instance_of(file, top):
     names = [d.name for d in _above(file, top)[:-1] if d.name.startswith('instance=')]
     return names[0].partition('=')[2] if names else ''
 
-# %% ../../nbs/labels/02_formats.ipynb #76b6c80e
+# %% ../../nbs/labels/02_formats.ipynb #5461a5e1
 def _same(a, b): return all(a[k] == b[k] for k in ('pair', 'choice', 'legible', 'confidence'))
 
 def _is_state_of(a, b):
@@ -395,7 +397,7 @@ def _newest_states(rows):
         if row['updated'] > rows[j]['updated']: newest[row['key']] = i
     return newest, changed, others
 
-# %% ../../nbs/labels/02_formats.ipynb #39e9c51f
+# %% ../../nbs/labels/02_formats.ipynb #9e9ecf37
 def _assignment_of(row): return row['key'].rpartition(':')[0] or row['key']
 
 def _add_withdrawals(known, more):
@@ -411,7 +413,7 @@ def _stands(row, withdrawn):
     when = withdrawn.get(_assignment_of(row))
     return when is None or bool(when) and row['updated'] > when
 
-# %% ../../nbs/labels/02_formats.ipynb #f1b5b807
+# %% ../../nbs/labels/02_formats.ipynb #cc1bbc9c
 def _first_answers(rows, positions):
     "Of several answers of a worker about a pair, the position of the first; and the others -> the first"
     groups = {}
@@ -437,7 +439,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
-# %% ../../nbs/labels/02_formats.ipynb #6ce1fc14
+# %% ../../nbs/labels/02_formats.ipynb #7bedf706
 @dataclass
 class _Found:
     "What one file held"
@@ -459,11 +461,11 @@ class _Found:
 
 def _name_below(file, top): return file.relative_to(top).as_posix() if file.is_relative_to(top) else file.name
 
-def _read_all(path, batch, confidence, columns, instance):
+def _read_all(files, path, batch, confidence, columns, instance):
     "Every file, and what is wrong with mappings"
     top = path if _is_folder(path) else path.parent
     found, loaded, report, known = [], {}, [], set(batch.pairs.pair)
-    for file in answer_files(path):
+    for file in files:
         f = _Found(_name_below(file, top), [], [], [])
         mapping = columns or _mapping_for(file, top, loaded, _notebook(MAPPING, report))
         of = instance or _instance_of(file, top)
@@ -471,7 +473,7 @@ def _read_all(path, batch, confidence, columns, instance):
         found.append(f)
     return found, report
 
-# %% ../../nbs/labels/02_formats.ipynb #3c03cdcb
+# %% ../../nbs/labels/02_formats.ipynb #aa06a7bc
 def _note_seconds(answers, newest, others, second):
     "Report answers beside the one that counts, each where it stands"
     pairs = [(i, newest[answers[i][0]['key']]) for i in others] + list(second.items())
@@ -510,7 +512,7 @@ def _sort_out(found):
     changed |= {row['key'] for row in fallen} | {k for k, i in standing.items() if _assignment_of(rows[i]) in overruled}
     return [rows[i] for i in first], withdrawn, list(_changes(len(changed), untimed))
 
-# %% ../../nbs/labels/02_formats.ipynb #3cb4287e
+# %% ../../nbs/labels/02_formats.ipynb #0502bc42
 def _few(names, most=8):
     "Some names, and how many more there are"
     return '; '.join(names[:most]) + (f'; and {len(names) - most:,} more' if len(names) > most else '')
@@ -543,8 +545,10 @@ def read_answers(
     "Read people's answers; raise `AnswerError`, with all that is wrong, when none can be used"
     if confidence not in (None, 1, 2, 3):
         raise ValueError(f"confidence must be 1 (very), 2 (somewhat) or 3 (not), not {confidence!r}")
-    path, columns = Path(path).expanduser(), parse_columns(columns) if columns else None
-    found, wrong = _read_all(path, batch, confidence, columns, instance)
+    columns = parse_columns(columns) if columns else None
+    files = answer_files(path)
+    path = Path(path).expanduser()
+    found, wrong = _read_all(files, path, batch, confidence, columns, instance)
     rows, withdrawn, changes = _sort_out(found)
     answers, report, notes = _table(rows), _report_of(found, wrong), (*_lines_read(found, path), *changes)
     answers.attrs['withdrawn'] = withdrawn

@@ -122,7 +122,7 @@ def _spans(text, again=20):
         if not wrong: width = width or (len(cells) if any(cells) else 0)
         line += lines
 
-# %% ../../nbs/labels/07_platforms.ipynb #82a21f28
+# %% ../../nbs/labels/07_platforms.ipynb #4f67205e
 def how_divided(
     text:str, # what a file holds
 ) -> list:    # such as ['split at semicolons']; empty for commas, and for what is no table
@@ -543,7 +543,8 @@ def _check_column(field, column):
     name, dot, _ = field.partition('.')
     if name not in (_WORDED if dot else FIELDS):
         raise ValueError(f"columns: unknown field {field[:60]!r}; choose from: {', '.join(FIELDS)}, choice.WORD")
-    if not isinstance(column, str) or not column: raise ValueError(f"columns: {field[:60]!r} should name a column")
+    if not isinstance(column, str) or column in ('', '='):
+        raise ValueError(f"columns: {field[:60]!r} should name a column")
 
 def parse_columns(
     columns, # a dictionary, or a text such as 'pair=Item,worker=Who,choice=Answer,choice.links=left'
@@ -611,7 +612,7 @@ def from_table(
     rows = _table_rows(text, note)
     missing = missing_columns(_names(text), columns)
     there = ', '.join(sorted(_names(text)))
-    if missing: return note(1, f"missing columns: {', '.join(missing)}; there are {there[:300]}")
+    if missing: return note(1, f"mapping does not fit: no column {', '.join(missing)}; there are {there[:300]}")
     pairs = _pairs_in(columns, _names(text))
     for n, r in rows:
         for pair in sorted(pairs or ['']):
