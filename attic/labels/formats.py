@@ -149,7 +149,7 @@ def _worker(entry, batch, instance):
     if is_placeholder(worker): raise _Bad(f'placeholder as a worker: {worker[:60]!r}')
     return batch.pseudonym(f'{instance}/{worker}' if instance and batch.pseudonym(worker) != worker else worker)
 
-# %% ../../nbs/labels/02_formats.ipynb #db9ca30b
+# %% ../../nbs/labels/02_formats.ipynb #288b02c3
 def _check_key(key, source, batch, pair, worker):
     "Raise `_Bad` for a key that belongs to another row"
     hashed = source == 'page' and re.fullmatch('[0-9a-f]{16}', key)
@@ -168,7 +168,7 @@ def _key(entry, source, batch, pair, worker, instance):
 
 def _named(assignment, instance): return f'{instance}/{assignment}' if instance else assignment
 
-# %% ../../nbs/labels/02_formats.ipynb #3b695f3c
+# %% ../../nbs/labels/02_formats.ipynb #85456a59
 def _row(entry, batch, known, source, confidence, instance=''):
     "One row of the table from an entry; raises `_Bad`"
     pair, side = _pair(entry, batch, known), _word(entry.get('side'))
@@ -241,7 +241,7 @@ def _open(path, note):
     try: return _decoded(raw)
     except DataError as e: return note(0, f'cannot be read as text: {e}')
 
-# %% ../../nbs/labels/02_formats.ipynb #131354c4
+# %% ../../nbs/labels/02_formats.ipynb #495ab3b5
 def _notebook(name, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -265,7 +265,7 @@ def _find_reader(text, path, columns):
     "The format of a file: what a mapping fits, what the registry knows, or a table with our own names"
     fits = not missing_columns(_names(text), columns or {})
     if columns and fits: return _table_format(columns)
-    found = find_format(text, path.stem)
+    found = find_format(text, _stem(path))
     return found or (_table_format(columns or {}) if columns or fits else None) # a mapping that doesn't fit says why
 
 def _recognise(text, path, columns, note, how=()):
@@ -284,7 +284,17 @@ def _withdrawal(entry, kind, batch, instance):
     name = _worker(entry, batch, instance) if own else _named(_needed(entry, 'assignment'), instance)
     return dict(assignment=name, updated=_moment(entry.get('updated')), withdrawn=entry['withdrawn'])
 
+def _spoiled(entry, kind, batch, known, instance):
+    "What is kept of an entry that is no answer: its name and time. An older form of it doesn't count either"
+    try:
+        source, pair, worker = _source(entry, kind), _pair(entry, batch, known), _worker(entry, batch, instance)
+        key, updated = _key(entry, source, batch, pair, worker, instance), _moment(entry.get('updated'))
+    except _Bad: return []
+    return [dict(spoiled=key, updated=updated)] if updated else []
+
 def _about(entry): return dict(numbered=str(entry.get('worker')).isdigit())
+
+def _stem(path): return Path(path.name.removesuffix('.gz')).stem
 
 def _read_file(path, batch, known, confidence, note, columns=None, instance='', how=None):
     "The rows and withdrawals of one file by number; `how` gets its format and what was done to read it"
@@ -293,11 +303,13 @@ def _read_file(path, batch, known, confidence, note, columns=None, instance='', 
     if not kind: return
     if how is not None: how += [kind.name, *opened[1], *how_divided(opened[0])]
     try:
-        for n, entry in kind.read(opened[0], note, path.stem):
+        for n, entry in kind.read(opened[0], note, _stem(path)):
             try:
                 if entry.get('withdrawn'): yield n, _withdrawal(entry, kind, batch, instance)
                 else: yield n, _row(entry, batch, known, _source(entry, kind), confidence, instance) | _about(entry)
-            except _Bad as e: note(n, str(e))
+            except _Bad as e:
+                note(n, str(e))
+                yield from ((n, gone) for gone in _spoiled(entry, kind, batch, known, instance))
     except _Bad as e: note(0, str(e))
 
 # %% ../../nbs/labels/02_formats.ipynb #c4eecfd2
@@ -324,7 +336,7 @@ def _may_hold_answers(path):
     if ending == '.txt': return bool(re.search(rb'[,;\t|]|^[\[{<]', _begins(path)))
     return ending in (*_READ, *_REFUSED) or not ending and _begins(path)[:1] in (b'[', b'{')
 
-# %% ../../nbs/labels/02_formats.ipynb #25b9d2e0
+# %% ../../nbs/labels/02_formats.ipynb #a1ae49c7
 MAX_FILES = 20_000
 
 def _walk(folder):
@@ -353,7 +365,7 @@ def answer_files(
     path = Path(path).expanduser()
     return [p for p in _walk(path) if not _is_own(p) and _may_hold_answers(p)]
 
-# %% ../../nbs/labels/02_formats.ipynb #5ec584df
+# %% ../../nbs/labels/02_formats.ipynb #daf6cb38
 def _load_mapping(path, note):
     "The mapping in a file; None with a note for one that is unusable"
     try:
@@ -377,7 +389,7 @@ def _instance_of(file, top):
     names = [d.name for d in _above(file, top)[:-1] if d.name.startswith('instance=')]
     return names[0].partition('=')[2] if names else ''
 
-# %% ../../nbs/labels/02_formats.ipynb #5461a5e1
+# %% ../../nbs/labels/02_formats.ipynb #1d699565
 def _same(a, b): return all(a[k] == b[k] for k in ('pair', 'choice', 'legible', 'confidence'))
 
 def _is_state_of(a, b):
@@ -397,7 +409,7 @@ def _newest_states(rows):
         if row['updated'] > rows[j]['updated']: newest[row['key']] = i
     return newest, changed, others
 
-# %% ../../nbs/labels/02_formats.ipynb #9e9ecf37
+# %% ../../nbs/labels/02_formats.ipynb #a658b0a5
 def _assignment_of(row): return row['key'].rpartition(':')[0] or row['key']
 
 def _add_withdrawals(known, more):
@@ -410,10 +422,11 @@ def _add_withdrawals(known, more):
 
 def _stands(row, withdrawn):
     "Whether an answer counts although its assignment may have been withdrawn"
-    when = withdrawn.get(_assignment_of(row))
-    return when is None or bool(when) and row['updated'] > when
+    whole, own = withdrawn.get(_assignment_of(row)), withdrawn.get(row['key'])
+    if own and row['updated'] < own: return False
+    return whole is None or bool(whole) and row['updated'] > whole
 
-# %% ../../nbs/labels/02_formats.ipynb #cc1bbc9c
+# %% ../../nbs/labels/02_formats.ipynb #aa5fb9ef
 def _first_answers(rows, positions):
     "Of several answers of a worker about a pair, the position of the first; and the others -> the first"
     groups = {}
@@ -439,7 +452,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
-# %% ../../nbs/labels/02_formats.ipynb #7bedf706
+# %% ../../nbs/labels/02_formats.ipynb #3041e11a
 @dataclass
 class _Found:
     "What one file held"
@@ -457,7 +470,11 @@ class _Found:
 
     def withdrawals(self):
         "What was withdrawn, with where it stands"
-        return [(gone, self, n) for n, gone in self.states if 'key' not in gone]
+        return [(gone, self, n) for n, gone in self.states if 'withdrawn' in gone]
+
+    def spoiled(self):
+        "Names and times of answers whose newest form is no answer"
+        return [(gone['spoiled'], gone['updated']) for _, gone in self.states if 'spoiled' in gone]
 
 def _name_below(file, top): return file.relative_to(top).as_posix() if file.is_relative_to(top) else file.name
 
@@ -473,7 +490,7 @@ def _read_all(files, path, batch, confidence, columns, instance):
         found.append(f)
     return found, report
 
-# %% ../../nbs/labels/02_formats.ipynb #aa06a7bc
+# %% ../../nbs/labels/02_formats.ipynb #6a220e5f
 def _note_seconds(answers, newest, others, second):
     "Report answers beside the one that counts, each where it stands"
     pairs = [(i, newest[answers[i][0]['key']]) for i in others] + list(second.items())
@@ -502,17 +519,18 @@ def _sort_out(found):
     answers, gone = ([x for f in found for x in get(f)] for get in (_Found.answers, _Found.withdrawals))
     rows = [row for row, _, _ in answers]
     withdrawn = _add_withdrawals({}, [(w['assignment'], w['updated']) for w, _, _ in gone])
+    withdrawn = _add_withdrawals(withdrawn, [x for f in found for x in f.spoiled()])
     newest, changed, others = _newest_states(rows)
     standing = {k: i for k, i in newest.items() if _stands(rows[i], withdrawn)}
     first, second = _first_answers(rows, standing.values())
     _note_seconds(answers, newest, others, second)
     overruled = _note_withdrawals(gone, {_assignment_of(rows[i]) for i in standing.values()})
     fallen = [rows[i] for k, i in newest.items() if k not in standing]
-    untimed = sum(not (row['updated'] and withdrawn[_assignment_of(row)]) for row in fallen)
+    untimed = sum(not (row['updated'] and withdrawn.get(_assignment_of(row), '?')) for row in fallen)
     changed |= {row['key'] for row in fallen} | {k for k, i in standing.items() if _assignment_of(rows[i]) in overruled}
     return [rows[i] for i in first], withdrawn, list(_changes(len(changed), untimed))
 
-# %% ../../nbs/labels/02_formats.ipynb #0502bc42
+# %% ../../nbs/labels/02_formats.ipynb #fac432eb
 def _few(names, most=8):
     "Some names, and how many more there are"
     return '; '.join(names[:most]) + (f'; and {len(names) - most:,} more' if len(names) > most else '')
@@ -553,7 +571,7 @@ def read_answers(
     answers, report, notes = _table(rows), _report_of(found, wrong), (*_lines_read(found, path), *changes)
     answers.attrs['withdrawn'] = withdrawn
     names = ['file', 'row', 'problem', 'what to do']
-    if rows or withdrawn:
+    if rows or any(f.withdrawals() for f in found):
         return Answers(answers, pd.DataFrame(report + _too_few(answers, batch, votes), columns=names), notes)
     problems = list(_lines(pd.DataFrame(report, columns=names))) or [_NONE]
     raise AnswerError('\n'.join([f"{str(path)[:300]}: no answers could be used", *notes, *problems]))

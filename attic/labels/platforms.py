@@ -122,7 +122,7 @@ def _spans(text, again=20):
         if not wrong: width = width or (len(cells) if any(cells) else 0)
         line += lines
 
-# %% ../../nbs/labels/07_platforms.ipynb #4f67205e
+# %% ../../nbs/labels/07_platforms.ipynb #2e27383a
 def how_divided(
     text:str, # what a file holds
 ) -> list:    # such as ['split at semicolons']; empty for commas, and for what is no table
@@ -140,7 +140,7 @@ def _count(line, delimiter):
 
 def _row_of(header, cells, delimiter):
     "A row by the names of its columns"
-    if delimiter != ';': return dict(zip(header, cells))
+    if delimiter == ',': return dict(zip(header, cells))
     return {c: v.replace(',', '.') if _NUMBERS.fullmatch(c) else v for c, v in zip(header, cells)}
 
 def _records(text, note):
@@ -587,7 +587,7 @@ def missing_columns(
     columns:dict, # from `parse_columns`
 ) -> list:        # columns that the mapping needs
     "The columns that a mapping names and a table lacks"
-    needed = {f: columns.get(f, f) for f in ('pair', 'worker', 'choice', 'side')}
+    needed = {f: columns.get(f, f) for f in ('pair', 'worker', 'choice')}
     needed |= {f: c for f, c in columns.items() if '.' not in f}
     if '{pair}' in needed['choice']:
         if not _pairs_in(columns, names): return [needed['choice']]
@@ -598,6 +598,7 @@ def missing_columns(
 def _table_entry(r, columns):
     "The entry of a row"
     entry = {f: _mapped(r, columns, f) for f in FIELDS}
+    if entry['side'] is None and _word(entry['choice']) not in ('left', 'right'): entry['side'] = 'ab'
     status, times = _word(entry.pop('status')), {f: _moment(entry[f]) for f in ('submitted', 'updated')}
     times['updated'] = times['updated'] or times['submitted']
     withdrawn = 'rejected assignment' if status in ('rejected', 'returned', 'timed-out') else ''
