@@ -4,6 +4,7 @@
 # on the hardware that the row names. `attic.store.pack_rows` packs a finished sweep into `out/NAME.csv`.
 # `| cat` hides the progress bars of jobs side by side.
 import os
+import re
 from dataclasses import replace
 from functools import lru_cache
 
@@ -18,7 +19,7 @@ from attic.store import load_rows
 
 DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Auto', data='world', budget='bought',
                 prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)),
-                columns='', skip_missing='') # of a folder: which columns are attributes, and whether rows may be left out
+                columns='', skip_missing='') # of a folder: which columns are attributes; leave out rows that lack values
 for name in config: check_choice(name, DEFAULTS, 'config')
 OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
 
@@ -27,9 +28,10 @@ ATTRIBUTES = [a.strip() for a in OPTIONS['attributes'].split(',')]
 SEEDS = range(int(OPTIONS['seeds']))
 WANTED = [(m, s) for m in parse_names(OPTIONS['methods'], METHODS, 'method')
           for s in parse_names(OPTIONS['scenarios'], SCENARIOS, 'scenario') if s in METHODS[m].scenarios]
-SWEEP = '-'.join([PROFILE.name, os.path.basename(os.path.realpath(DATA)), OPTIONS['budget'], OPTIONS['prior']])
-JOBS = f"{OUT}/sweep/{SWEEP}/{OPTIONS['scenarios']}"
+CHOICES = dict(attributes=OPTIONS['columns'], skip_missing=bool(OPTIONS['skip_missing'])) # about a folder of images
 FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'device', 'out')]
+FLAGS += [f"--attributes={CHOICES['attributes']}"]*bool(CHOICES['attributes'])
+FLAGS += ['--skip_missing']*CHOICES['skip_missing']
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
 
 wildcard_constraints: seed=r'\d+', attr=r'[^/]+', kind='faces|shoes|own'
@@ -52,7 +54,14 @@ def kind(attr):
     return 'faces' if attr in FACES else 'shoes'
 
 @lru_cache(maxsize=None)
-def dataset(kind_of): return get_dataset(DATA, PROFILE, next(a for a in ATTRIBUTES if kind(a) == kind_of))
+def dataset(kind_of):
+    return get_dataset(DATA, PROFILE, next(a for a in ATTRIBUTES if kind(a) == kind_of), **CHOICES)
+
+# A folder is not its name: other images, strengths or choices have other fingerprints, and so other jobs
+PRINTS = digest([dataset(k).fingerprints for k in sorted({kind(a) for a in ATTRIBUTES})], n=8)
+NAME = re.sub(r'[^\w.-]+', '_', os.path.basename(os.path.realpath(DATA)))[:40]
+SWEEP = '-'.join([PROFILE.name, NAME, PRINTS, OPTIONS['budget'], OPTIONS['prior']])
+JOBS = f"{OUT}/sweep/{SWEEP}/{OPTIONS['scenarios']}"
 
 def missing(attr, seed):
     "Runs of an attribute and seed without a row: method -> hashes of all that decides them but the hardware"
@@ -75,7 +84,7 @@ rule rows:
 rule shared:
     # generators and predictors, once for a dataset; the seed and the attribute do not matter
     output: f'{OUT}/sweep/{SWEEP}/{{kind}}.json'
-    params: attr=lambda w: next(a for a in ATTRIBUTES if kind(a) == w.kind), flags=FLAGS
+    params: attr=lambda w: next(a for a in ATTRIBUTES if kind(a) == w.kind), flags=lambda w: FLAGS
     shell: "attic run {params.attr:q} {params.flags:q} --prepare --done {output:q} | cat"
 
 rule run:
@@ -83,7 +92,8 @@ rule run:
     input: lambda w: f'{OUT}/sweep/{SWEEP}/{kind(w.attr)}.json'
     output: f'{JOBS}/{{attr}}-{{seed}}.json'
     params:
-        methods=lambda w: ','.join(missing_runs(w)) or OPTIONS['methods'], scenarios=OPTIONS['scenarios'], flags=FLAGS,
+        methods=lambda w: ','.join(missing_runs(w)) or OPTIONS['methods'], scenarios=OPTIONS['scenarios'],
+        flags=lambda w: FLAGS,
         runs=lambda w: digest(missing_runs(w)) # another config or VERSION makes other runs: the job is done again
     shell:
         "attic run {wildcards.attr:q} --seed {wildcards.seed} --methods {params.methods:q} "

@@ -13,7 +13,8 @@ import attic
 # %% ../nbs/03_all.ipynb #e64ffa01
 MODULES = (
     'core', 'config', 'store',
-    'data.pairs', 'data.dataset', 'data.folder', 'data.paper', 'data.sources', 'data.download',
+    'data.pairs', 'data.dataset', 'data.decode', 'data.delimited', 'data.folder', 'data.paper', 'data.sources',
+    'data.download',
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
     'models.ranker', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',

@@ -72,16 +72,24 @@ def _places(path):
     "Where an artefact may be: in the cache, or among what ships"
     return [path] if os.environ.get('ATTIC_FROM_SCRATCH') else [path, shipped_dir()/path.name]
 
+def _check_place(folder):
+    "Raise `OSError` for a cache that can't be written, before anything is made for it"
+    try: folder.mkdir(parents=True, exist_ok=True)
+    except OSError as e: wrong = e.strerror
+    else: wrong = '' if os.access(folder, os.W_OK) else 'it is read-only'
+    if wrong: raise OSError(f"the cache {folder} cannot be written ({wrong}). Set ATTIC_CACHE to a folder that can")
+
 def cached(
     kind:str,       # a word for what it is, such as 'generator'
     made_from:dict, # its config, VERSION, and the fingerprints of what goes in
     make,           # a function without arguments that makes it: name -> tensor
 ) -> dict:          # name -> tensor
-    "Return an artefact: from the cache, from what ships with attic, or by calling `make`"
+    "Return an artefact: from the cache, what ships with attic, or by calling `make`; raise `OSError` without a cache"
     path = cache_path(kind, made_from)
     for p in filter(Path.is_file, _places(path)):
         try: return load_tensors(p)[0]
         except ValueError as e: warnings.warn(f"{e}; it is made again now")
+    _check_place(path.parent)
     made = {k: v.detach().cpu() for k, v in make().items()}
     save_tensors(path, made, dict(kind=kind, made_from=made_from))
     return made

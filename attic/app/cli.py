@@ -85,7 +85,8 @@ def run(
     check_choice(annotator, ANNOTATORS, 'annotator')
     choices = dict(attributes=attributes, skip_missing=skip_missing)
     ex = _experiment(attr, data, profile, labels, seed, device, prior, budget, **choices)
-    if prepare: keys, waiting = sweep.prepare(ex) or [], []
+    keys, waiting = [], []
+    if prepare: sweep.prepare(ex)
     else: keys, waiting = sweep.run_attribute(ex, methods, scenarios, out, votes if annotator == 'people' else 0)
     if waiting: sys.exit('\n'.join(map(str, waiting)))
     if done: write_json(done, keys)

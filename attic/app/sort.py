@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEWEST', 'SHOWN', 'N_UNSUPERVISED', 'STRATEGIES', 'STEPS', 'read_folder', 'random_pairs', 'unsure_pairs', 'ask_about',
-           'answered', 'held_out', 'unsupervised_attributes', 'drawn_pairs', 'labelled_pairs', 'word_card', 'ask_more',
-           'sort_by_word']
+           'find_asked', 'answered', 'held_out', 'unsupervised_attributes', 'drawn_pairs', 'labelled_pairs',
+           'word_card', 'ask_more', 'sort_by_word']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
 import io
@@ -15,12 +15,12 @@ from itertools import chain
 from pathlib import Path
 import numpy as np, torch
 
-from .rank import list_images, read_batches, sort_folder, tell_skipped
+from .rank import read_batches, sort_folder
 from ..config import Profile, default_profile, get_profile
 from ..core import check_choice, digest, pick_device, rng
 from ..data.dataset import Dataset
+from ..data.decode import VERSION, Reading, list_images, read_images
 from ..data.delimited import DataError
-from ..data.folder import read_images
 from ..data.pairs import ImageSet, Pairs
 from ..data.sources import color_edge_features
 from ..labels.aggregate import label_pairs
@@ -41,22 +41,27 @@ from ..report.statistics import interval
 FEWEST = 40 # images; with fewer there is nothing to learn from
 
 def _different_images(folder, size):
-    "Name and image of each different image of a folder, and what was skipped"
-    (images, skipped, _), first = list_images(folder), {}
-    for names, pixels in read_batches(images, folder.resolve(), size, skipped):
-        for name, image in zip(names, pixels): first.setdefault(digest(image), (name, image))
-    return list(first.values()), skipped
+    "Name and image of each different image of a folder, and its `Reading`"
+    images, skipped, others = list_images(folder)
+    reading, first = Reading(left_out=skipped, others=others), {}
+    for names, pixels in read_batches(images, folder.resolve(), size, reading):
+        for name, image in zip(names, pixels):
+            known = first.get(digest(image))
+            if not known or len(name) < len(known[0]): first[digest(image)] = name, image # not `a(1).jpg` for `a.jpg`
+    return list(first.values()), reading
 
 def read_folder(
     folder,      # images, at any depth
-    size:int=64, # side in pixels; the middle square of an image is kept
+    size:int=64, # side in pixels; an image that isn't square is padded with white
+    tell:bool=False, # print what was read, and what was left out
 ) -> ImageSet:   # without strengths; `names` are the paths below the folder
     "The images of a folder, each once; raise `DataError` when it is none, or holds fewer than `FEWEST`"
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
-    different, skipped = _different_images(folder, size)
+    different, reading = _different_images(folder, size)
+    if tell: print(reading.summary())
     if len(different) < FEWEST:
-        raise DataError(f"{folder} holds {len(different)} different images that can be read ({tell_skipped(skipped)}); "
+        raise DataError(f"{folder} holds {len(different)} different images ({reading.summary()}); "
                         f"at least {FEWEST} are needed, and a few hundred are better. "
                         "Put more there, or name another folder")
     names, images = zip(*different)
@@ -93,6 +98,15 @@ def unsure_pairs(
 # %% ../../nbs/app/02_sort.ipynb #wo014
 SHOWN = 256 # side in pixels of what people see
 
+def _shown(folder, files):
+    "Images of files as people see them; raise `DataError` when one can no longer be read"
+    images, bad, _ = read_images([folder/f for f in files], SHOWN)
+    for i, why in bad.items():
+        raise DataError(f"{folder/files[i]} can no longer be read: {why}. Put it back, or give the command again")
+    return images
+
+def _way(image_set): return [VERSION, image_set.images.shape[-1]] # how images were read
+
 def ask_about(
     folder,             # where the images are
     image_set:ImageSet, # from `read_folder`
@@ -102,36 +116,63 @@ def ask_about(
     path,               # the batch to write
     strategy:str='random', # how the pairs were found
 ) -> Batch:
-    "Write pairs of a folder's images for people to compare; raise `BatchError` when `path` holds anything else"
+    "Write pairs for people to compare; raise `BatchError` when `path` holds other things, `DataError` for a lost image"
     files = [[image_set.names[i], image_set.names[j]] for i, j in zip(a, b)]
     folder = Path(folder).expanduser()
-    def shown(side): return read_images([folder/f for f in side], SHOWN)[0]
-    return write_batch(path, *map(shown, zip(*files)), word, about=dict(how=strategy, files=files))
+    sides = [_shown(folder, side) for side in zip(*files)]
+    pixels = image_set.images
+    contents = [[digest(pixels[i]), digest(pixels[j])] for i, j in zip(a, b)]
+    about = dict(how=strategy, files=files, contents=contents, read=_way(image_set))
+    return write_batch(path, *sides, word, about=about)
 
 # %% ../../nbs/app/02_sort.ipynb #wo017
-def _file_pairs(batch, image_set, target):
-    "Pairs of the folder's images; raise `BatchError` when an image is no longer there"
-    files, where = batch.about['files'], {f: i for i, f in enumerate(image_set.names)}
-    gone = [f for f in chain.from_iterable(files) if f not in where]
-    if gone:
-        raise BatchError(f"{batch.path} has answers about {gone[0]!r}, which is not in the folder "
-                         f"({len(gone)} such images). Put the files back, or move {batch.path} away "
-                         "to do without its answers")
-    a, b = torch.tensor([[where[a], where[b]] for a, b in files]).T
-    return Pairs(a, b, target)
+def _named(batch, image_set):
+    "Positions of a batch's images by the names of their files; -1 for those that are gone"
+    where = {f: i for i, f in enumerate(image_set.names)}
+    return [where.get(f, -1) for f in chain.from_iterable(batch.about['files'])]
+
+def _recognised(batch, image_set):
+    "Positions of a batch's images by what they show; raise `BatchError` for a file that shows something else now"
+    where = {digest(image): i for i, image in enumerate(image_set.images)}
+    at = [where.get(c, -1) for c in chain.from_iterable(batch.about['contents'])]
+    changed = [f for f, i, named in zip(chain.from_iterable(batch.about['files']), at, _named(batch, image_set))
+               if i < 0 <= named]
+    if not changed: return at
+    raise BatchError(f"{batch.path} has answers about {changed[0]!r}, which shows another picture now "
+                     f"({len(set(changed))} such images). Put the old picture back, give the new one another name, "
+                     f"or move {batch.path} away to do without its answers")
+
+def find_asked(
+    batch:Batch,        # from `ask_about`
+    image_set:ImageSet, # the folder's images now
+) -> tuple[torch.Tensor, list]: # int64 positions (P, 2), -1 for an image that is gone; what to say about it, in lines
+    "Where the images of a batch are now, by what they show; raise `BatchError` when a file shows something else"
+    same_way = batch.about.get('read') == _way(image_set)
+    at = (_recognised if same_way else _named)(batch, image_set)
+    files = list(chain.from_iterable(batch.about['files']))
+    moved = {f: image_set.names[i] for f, i in zip(files, at) if i >= 0 and f not in image_set.names}
+    gone, pairs = sorted({f for f, i in zip(files, at) if i < 0}), torch.tensor(at).view(-1, 2)
+    notes = [f"{batch.path.name}: {f} is called {now} now" for f, now in moved.items()][:5]
+    lost = int((pairs < 0).any(1).sum())
+    if gone: notes.append(f"{batch.path.name}: {lost} pairs left out, as {', '.join(gone[:3])} "
+                          f"{'is' if len(gone) == 1 else 'are'} gone ({len(gone)})")
+    return pairs, notes
 
 def answered(
     batch:Batch,        # all of its pairs must have answers
     image_set:ImageSet, # the folder's images, from `read_folder`
 ) -> tuple[ImageSet, Pairs]: # the images of its pairs, and the pairs that were kept
-    "What people answered; raise `Waiting` while answers are missing, and `BatchError` when an image is gone"
+    "What people answered; raise `Waiting` while answers are missing, and `BatchError` when an image has changed"
     answers, asked = batch_answers(batch), batch.asked
     short = int((~asked.pair.isin(answers.pair)).sum())
     if short: raise Waiting(batch, short, 1)
     summary = label_pairs(answers, votes=1).loc[asked.pair]
     target = torch.tensor(summary.target.values, dtype=torch.float32)
     keep = torch.tensor(summary.keep.values).nonzero().flatten()
-    if 'files' in batch.about: return image_set, _file_pairs(batch, image_set, target)[keep]
+    if 'files' in batch.about:
+        at, _ = find_asked(batch, image_set)
+        keep = keep[(at[keep] >= 0).all(1)]
+        return image_set, Pairs(*at.T, target)[keep]
     n = len(asked) # a generator drew them, and the batch has their images
     pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
     return ImageSet(torch.cat(batch.sides(asked.pair))), pairs[keep]
@@ -282,6 +323,11 @@ def _batches(out, word):
     raise ValueError(f"{other[0].path} asks about {other[0].attribute!r}, not about {word!r}. "
                      "Name another folder with --out")
 
+def _print_moved(batches, image_set):
+    "Say which images have other names now, and which are gone"
+    for b in batches:
+        for note in find_asked(b, image_set)[1] if 'files' in b.about else (): print(note)
+
 def _print_task(batch, more=0):
     "Say what to do about a batch"
     print(f"{len(batch)} pairs are in {batch.path}. Compare them with\n\n"
@@ -330,11 +376,13 @@ def sort_by_word(
     "Ask for pairs or, when all are answered, train, sort and print how good it is; raise `Waiting` in between"
     _check_request(word, pairs, more, strategy)
     p = get_profile(profile or default_profile('standard')).replace(ranker=dict(steps=steps))
-    image_set, out, device = read_folder(folder), Path(out or file_stem(word)).expanduser(), pick_device(device)
+    out, device = Path(out or file_stem(word)).expanduser(), pick_device(device)
     batches = _batches(out, word)
+    image_set = read_folder(folder, tell=not batches)
     if not batches:
         return _print_task(ask_more(folder, image_set, word, out/'pairs-1', 'random', pairs, seed=seed))
     images, known, is_random = labelled_pairs(batches, image_set)
+    _print_moved(batches, image_set)
     asked = _askable(known, is_random, word, batches)
     ranker, right = _train(images, known, asked, p, seed, device)
     _print_accuracy(known, right, len(asked))

@@ -358,7 +358,7 @@ def verify(
 def _prepare_one(folder, root):
     "Decode the images of one folder; one row of `prepare`"
     start = time.time()
-    images, hashes = decode_cached(_image_files(root, folder), pad=folder in ZAPPOS)
+    images, hashes = decode_cached(_image_files(root, folder))
     return dict(folder=folder, images=len(images), MB=round(images.numel()/1e6, 1), hash=digest(hashes),
                 seconds=round(time.time() - start, 1))
 

@@ -19,8 +19,9 @@ from scipy.optimize import minimize
 from ..config import CrowdConfig, Profile
 from ..core import FACES, SHOES, check_choice, digest, rng
 from .dataset import PARTS, TESTS, Dataset
+from .decode import VERSION as DECODE_VERSION, read_images
 from .folder import (
-    MIN_IMAGES, folder, label_lookup, read_images, split_labels)
+    MIN_IMAGES, folder, label_lookup, split_labels)
 from .delimited import DataError, Problems, read_numbers, read_table
 from .pairs import ImageSet
 from .paper import (
@@ -69,11 +70,11 @@ def world(
         y_std=torch.ones(len(attrs)), budget=budget, curation=curation, noun=w.noun, source='world')
 
 # %% ../../nbs/data/06_sources.ipynb #25ee5052
-def _decode_all(paths, bytes_of, size, pad):
+def _decode_all(paths, bytes_of, size):
     "Images and hashes of files; raise `DataError` listing those that can't be read"
-    images, bad, hashes = read_images(paths, size, pad)
+    images, bad, hashes = read_images(paths, size)
     problems = Problems(Path(paths[0]).parent)
-    unreadable = [f'{paths[i]} ({bytes_of[i]:,} bytes)' for i in bad]
+    unreadable = [f'{paths[i]} ({bytes_of[i]:,} bytes: {why})' for i, why in bad.items()]
     problems.add(unreadable, "image cannot be read", "Unpack its archive again: `attic data get NAME`")
     problems.stop()
     raw = bytearray.fromhex(''.join(hashes))
@@ -82,13 +83,12 @@ def _decode_all(paths, bytes_of, size, pad):
 def decode_cached(
     paths:list,    # image files
     size:int=64,   # side in pixels
-    pad:bool=False, # keep the whole image, on white; else its middle square
 ) -> tuple[torch.Tensor, list]: # uint8 (N, 3, size, size), hash of each file
     "Images of files, from the cache if none has changed; raise `DataError` listing those that cannot be read"
     stats = [Path(p).stat() for p in paths]
     state = [(str(Path(p)), s.st_size, s.st_mtime_ns) for p, s in zip(paths, stats)]
-    kept = cached('images', dict(files=digest(state), size=size, pad=pad),
-                  lambda: _decode_all(paths, [s.st_size for s in stats], size, pad))
+    kept = cached('images', dict(files=digest(state), size=size, version=DECODE_VERSION),
+                  lambda: _decode_all(paths, [s.st_size for s in stats], size))
     return kept['images'], [bytes(h).hex() for h in kept['hashes'].numpy()]
 
 # %% ../../nbs/data/06_sources.ipynb #633e8447
@@ -338,7 +338,7 @@ def zap50k(
     check_choice(pairs, _READ, 'set of labels')
     table, labels = _zappos_tables(root, images, pairs, attr, fold=fold, share=share, by=by, valid=valid)
     names = table.name
-    pixels, hashes = decode_cached(list(table.file), pad=True)
+    pixels, hashes = decode_cached(list(table.file))
     attrs = [a for a in (SHOES if pairs == 'lexi' else FOUR) if a in set(labels.attribute)]
     if strengths: scores = _csv_strengths(strengths, names, attrs)
     else: scores = _learnt_strengths(pixels, hashes, names, labels, attrs)

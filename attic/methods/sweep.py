@@ -6,6 +6,7 @@
 __all__ = ['load_default_rows', 'run_attribute', 'prepare']
 
 # %% ../../nbs/methods/03_sweep.ipynb #9490dd5c
+import warnings
 import pandas as pd
 from ..config import PROFILES
 from ..core import digest, parse_names, root
@@ -34,6 +35,16 @@ def _largest(rows):
     size = rows.profile.map(list(PROFILES).index)
     return rows[size == size.groupby(rows.dataset).transform('max')]
 
+def _newest_data(rows):
+    "Rows of the data that were run last, where a folder has changed or two folders have one name; the rest is reported"
+    last = rows.groupby(['dataset', 'attribute', 'data']).finished.max().reset_index().sort_values('finished')
+    newest = last.drop_duplicates(['dataset', 'attribute'], keep='last')
+    older = last.drop(newest.index)
+    for (name, data), g in older.groupby(['dataset', 'data']):
+        warnings.warn(f"rows of {', '.join(g.attribute)} are left out: they are of another version of {name!r}, or of "
+                      f"another folder of that name (data {data}; the newest rows are shown). Move them out of runs/")
+    return rows.merge(newest[['dataset', 'attribute', 'data']])
+
 def load_default_rows(
     dataset:str='.*',    # a regular expression for the whole name of a dataset, such as 'lfw' or 'zap50k-.*'
     load=load_rows,      # or `load_curves`
@@ -47,7 +58,7 @@ def load_default_rows(
     people = rows.get('annotator', pd.Series('', rows.index)) == 'people'
     wanted = rows.dataset.str.fullmatch(dataset) & rows.scenario.isin(scenarios)
     rows = rows[wanted & flow & (rows.budget == 'bought') & ~people]
-    rows = _largest(_usual(rows))
+    rows = _newest_data(_largest(_usual(rows)))
     keys = set(rows.drop_duplicates(['dataset', 'attribute', 'method', 'scenario', 'seed'], keep='last').key)
     found = pd.concat([load(d) for d in folders], ignore_index=True)
     return found[found.key.isin(keys)].drop_duplicates([c for c in ('key', 'batch', 'test') if c in found])
