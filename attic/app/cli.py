@@ -129,7 +129,7 @@ def batch(
 # %% ../../nbs/app/04_cli.ipynb #1a0a5155
 def answers(
     batch:str,          # the batch's folder
-    files:Param("result files, or folders of them", str, opt=False, nargs='+'),
+    files:Param("result files", str, opt=False, nargs='+'), # of a platform, or folders of them
     columns:str='',     # of a table: pair=COLUMN,worker=...,choice=...,side=..., and choice.links=left for its words
     instance:str='',    # name of the server that the files are from, where two number their annotators alike
     confidence:int=0,   # 1 (very), 2 or 3 (not): what counts where a file tells none; 0 leaves such answers out

@@ -149,7 +149,7 @@ def _worker(entry, batch, instance):
     if is_placeholder(worker): raise _Bad(f'placeholder as a worker: {worker[:60]!r}')
     return batch.pseudonym(f'{instance}/{worker}' if instance and batch.pseudonym(worker) != worker else worker)
 
-# %% ../../nbs/labels/02_formats.ipynb #288b02c3
+# %% ../../nbs/labels/02_formats.ipynb #0cc32e2c
 def _check_key(key, source, batch, pair, worker):
     "Raise `_Bad` for a key that belongs to another row"
     hashed = source == 'page' and re.fullmatch('[0-9a-f]{16}', key)
@@ -168,7 +168,7 @@ def _key(entry, source, batch, pair, worker, instance):
 
 def _named(assignment, instance): return f'{instance}/{assignment}' if instance else assignment
 
-# %% ../../nbs/labels/02_formats.ipynb #85456a59
+# %% ../../nbs/labels/02_formats.ipynb #d0e24c47
 def _row(entry, batch, known, source, confidence, instance=''):
     "One row of the table from an entry; raises `_Bad`"
     pair, side = _pair(entry, batch, known), _word(entry.get('side'))
@@ -241,7 +241,7 @@ def _open(path, note):
     try: return _decoded(raw)
     except DataError as e: return note(0, f'cannot be read as text: {e}')
 
-# %% ../../nbs/labels/02_formats.ipynb #495ab3b5
+# %% ../../nbs/labels/02_formats.ipynb #2163e881
 def _notebook(name, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -253,9 +253,9 @@ def _source(entry, kind):
     "Where an answer comes from: an export of the labelling page knows that of each, else the file's format"
     return entry['source'] if entry.get('source') in (*FORMATS, 'table') else kind.name
 
-def _unknown(text, how):
+def _unknown(text, steps):
     "What is said of a file in an unknown format"
-    names, did = sorted(_names(text)), f" ({', '.join(how)})" if how else ''
+    names, did = sorted(_names(text)), f" ({', '.join(steps)})" if steps else ''
     fields = f"its fields are {', '.join(names)[:200]}" if names else 'it is no table'
     return f'unknown format: {fields}{did}'
 
@@ -268,12 +268,12 @@ def _find_reader(text, path, columns):
     found = find_format(text, _stem(path))
     return found or (_table_format(columns or {}) if columns or fits else None) # a mapping that doesn't fit says why
 
-def _recognise(text, path, columns, note, how=()):
+def _recognise(text, path, columns, note, steps=()):
     "The format of a file, None with a note for one without answers"
     own = own_file(text)
     if own: return note(0, f'no answers in it: {own}')
     found = _find_reader(text, path, columns)
-    return found or note(0, _unknown(text, how))
+    return found or note(0, _unknown(text, steps))
 
 def _from_table(columns, text, note, name): return from_table(text, note, columns)
 
@@ -296,12 +296,12 @@ def _about(entry): return dict(numbered=str(entry.get('worker')).isdigit())
 
 def _stem(path): return Path(path.name.removesuffix('.gz')).stem
 
-def _read_file(path, batch, known, confidence, note, columns=None, instance='', how=None):
-    "The rows and withdrawals of one file by number; `how` gets its format and what was done to read it"
+def _read_file(path, batch, known, confidence, note, columns=None, instance='', steps=None):
+    "The rows and withdrawals of one file by number; `steps` gets its format and what was done to read it"
     opened = _open(path, note)
     kind = _recognise(opened[0], path, columns, note, opened[1]) if opened else None
     if not kind: return
-    if how is not None: how += [kind.name, *opened[1], *how_divided(opened[0])]
+    if steps is not None: steps += [kind.name, *opened[1], *how_divided(opened[0])]
     try:
         for n, entry in kind.read(opened[0], note, _stem(path)):
             try:
@@ -336,7 +336,7 @@ def _may_hold_answers(path):
     if ending == '.txt': return bool(re.search(rb'[,;\t|]|^[\[{<]', _begins(path)))
     return ending in (*_READ, *_REFUSED) or not ending and _begins(path)[:1] in (b'[', b'{')
 
-# %% ../../nbs/labels/02_formats.ipynb #a1ae49c7
+# %% ../../nbs/labels/02_formats.ipynb #4305b151
 MAX_FILES = 20_000
 
 def _walk(folder):
@@ -365,7 +365,7 @@ def answer_files(
     path = Path(path).expanduser()
     return [p for p in _walk(path) if not _is_own(p) and _may_hold_answers(p)]
 
-# %% ../../nbs/labels/02_formats.ipynb #daf6cb38
+# %% ../../nbs/labels/02_formats.ipynb #3f2b1a65
 def _load_mapping(path, note):
     "The mapping in a file; None with a note for one that is unusable"
     try:
@@ -389,7 +389,7 @@ def _instance_of(file, top):
     names = [d.name for d in _above(file, top)[:-1] if d.name.startswith('instance=')]
     return names[0].partition('=')[2] if names else ''
 
-# %% ../../nbs/labels/02_formats.ipynb #1d699565
+# %% ../../nbs/labels/02_formats.ipynb #575212c2
 def _same(a, b): return all(a[k] == b[k] for k in ('pair', 'choice', 'legible', 'confidence'))
 
 def _is_state_of(a, b):
@@ -409,7 +409,7 @@ def _newest_states(rows):
         if row['updated'] > rows[j]['updated']: newest[row['key']] = i
     return newest, changed, others
 
-# %% ../../nbs/labels/02_formats.ipynb #a658b0a5
+# %% ../../nbs/labels/02_formats.ipynb #27325a4d
 def _assignment_of(row): return row['key'].rpartition(':')[0] or row['key']
 
 def _add_withdrawals(known, more):
@@ -426,7 +426,7 @@ def _stands(row, withdrawn):
     if own and row['updated'] < own: return False
     return whole is None or bool(whole) and row['updated'] > whole
 
-# %% ../../nbs/labels/02_formats.ipynb #aa5fb9ef
+# %% ../../nbs/labels/02_formats.ipynb #90e98181
 def _first_answers(rows, positions):
     "Of several answers of a worker about a pair, the position of the first; and the others -> the first"
     groups = {}
@@ -452,13 +452,13 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
-# %% ../../nbs/labels/02_formats.ipynb #3041e11a
+# %% ../../nbs/labels/02_formats.ipynb #3d313f02
 @dataclass
 class _Found:
     "What one file held"
     name:str     # of the file, below the folder
     states:list  # (row's number, row or withdrawal)
-    how:list     # its format, and what was done to read it
+    steps:list   # its format, and what was done to read it
     report:list  # problems
 
     @property
@@ -486,11 +486,11 @@ def _read_all(files, path, batch, confidence, columns, instance):
         f = _Found(_name_below(file, top), [], [], [])
         mapping = columns or _mapping_for(file, top, loaded, _notebook(MAPPING, report))
         of = instance or _instance_of(file, top)
-        f.states = list(_read_file(file, batch, known, confidence, f.note, mapping, of, f.how))
+        f.states = list(_read_file(file, batch, known, confidence, f.note, mapping, of, f.steps))
         found.append(f)
     return found, report
 
-# %% ../../nbs/labels/02_formats.ipynb #6a220e5f
+# %% ../../nbs/labels/02_formats.ipynb #a2ec4d83
 def _note_seconds(answers, newest, others, second):
     "Report answers beside the one that counts, each where it stands"
     pairs = [(i, newest[answers[i][0]['key']]) for i in others] + list(second.items())
@@ -516,7 +516,7 @@ def _changes(changed, untimed):
 
 def _sort_out(found):
     "The rows that count, the assignments that don't, and lines about what has changed; reports the other rows"
-    answers, gone = ([x for f in found for x in get(f)] for get in (_Found.answers, _Found.withdrawals))
+    answers, gone = [a for f in found for a in f.answers()], [w for f in found for w in f.withdrawals()]
     rows = [row for row, _, _ in answers]
     withdrawn = _add_withdrawals({}, [(w['assignment'], w['updated']) for w, _, _ in gone])
     withdrawn = _add_withdrawals(withdrawn, [x for f in found for x in f.spoiled()])
@@ -530,7 +530,7 @@ def _sort_out(found):
     changed |= {row['key'] for row in fallen} | {k for k, i in standing.items() if _assignment_of(rows[i]) in overruled}
     return [rows[i] for i in first], withdrawn, list(_changes(len(changed), untimed))
 
-# %% ../../nbs/labels/02_formats.ipynb #fac432eb
+# %% ../../nbs/labels/02_formats.ipynb #2debbfca
 def _few(names, most=8):
     "Some names, and how many more there are"
     return '; '.join(names[:most]) + (f'; and {len(names) - most:,} more' if len(names) > most else '')
@@ -539,7 +539,7 @@ def _lines_read(found, path):
     "What was read and how, a line for each kind of file; and what was passed over"
     kinds = {}
     for f in found:
-        if f.how: kinds.setdefault(', '.join(f.how), []).append(f'{f.name[:200]} ({len(f.answers()):,} answers)')
+        if f.steps: kinds.setdefault(', '.join(f.steps), []).append(f'{f.name[:200]} ({len(f.answers()):,} answers)')
     yield from (f'- read as {kind}: {_few(names)}' for kind, names in kinds.items())
     others = [p for p in _walk(path) if not _is_own(p) and not _may_hold_answers(p)] if _is_folder(path) else []
     others = [p for p in others if p.suffix.lower() != '.txt']

@@ -122,7 +122,7 @@ def _spans(text, again=20):
         if not wrong: width = width or (len(cells) if any(cells) else 0)
         line += lines
 
-# %% ../../nbs/labels/07_platforms.ipynb #2e27383a
+# %% ../../nbs/labels/07_platforms.ipynb #581165ca
 def how_divided(
     text:str, # what a file holds
 ) -> list:    # such as ['split at semicolons']; empty for commas, and for what is no table
@@ -182,7 +182,8 @@ def _json_names(text):
 
 def _csv_names(text):
     "Names of a table's columns; none when it is broken"
-    return {c.strip() for c in next((cells for _, _, cells, wrong in _spans(text) if not wrong and any(cells)), [])}
+    header = next((cells for _, _, cells, wrong in _spans(text) if not wrong and any(cells)), [])
+    return {c.strip() for c in header}
 
 @lru_cache(maxsize=1)
 def _names(text):
