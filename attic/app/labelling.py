@@ -26,6 +26,7 @@ from ..core import check_choice
 from ..labels.answers import AnswerStore, find_batch, side_of
 from ..labels.batch import Batch, one_line, read_batch
 from ..labels.formats import answers_csv
+from ..labels.platforms import is_placeholder
 
 # %% ../../nbs/app/00_labelling.ipynb #14c3c1d4
 _POLICY = ("default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; form-action 'self'; "
@@ -185,6 +186,10 @@ def check_access(self:LabelServer,
     if req.method == 'POST' and not _from_here(req): return _refuse('This form was sent from another site.')
 
 # %% ../../nbs/app/00_labelling.ipynb #d0261bd5
+_UNFILLED = ("This link has {name} in the place of your id, so we can't tell you from anybody else. Please open it "
+             "again from where you found it, or ask whoever sent it. If you made the study: let the platform put each "
+             "participant's id into the link; on Prolific, choose URL parameters.")
+
 @patch
 def sign_in(self:LabelServer,
     req,  # the request: key, and worker or PROLIFIC_PID
@@ -196,6 +201,7 @@ def sign_in(self:LabelServer,
     if not self.valid_key(query.get('key', ''), 'access'):
         return _refuse('This link has no valid key. Please use the link exactly as you were given it.')
     name = clean_text(query.get('PROLIFIC_PID') or query.get('worker') or '')[:200]
+    if is_placeholder(name): return _refuse(_UNFILLED.format(name=name[:60]), 400)
     if not name: return HTMLResponse(welcome_page(self.batch.question, query['key']))
     sess['worker'], sess['prolific'] = self.batch.pseudonym(name), 'PROLIFIC_PID' in query
     self.store.give(sess['worker'], self.options.limit, self.options.votes)

@@ -47,7 +47,8 @@ def _crowdkit(strategy):
     return DawidSkene(n_iter=50) if strategy == 'dawid-skene' else GLAD(n_iter=20, tol=1e-3, m_step_max_iter=5)
 
 def _probabilities(legible, strategy, pairs):
-    "The probability of each choice for each pair, from a model of the workers"
+    "The probability of each choice for each pair, from a model of the workers; NaN where nothing is legible"
+    if legible.empty: return pd.DataFrame(float('nan'), pairs, list(CHOICES))
     table = pd.DataFrame(dict(task=legible.pair, worker=legible.worker, label=legible.choice)).astype(object)
     return _crowdkit(strategy).fit(table).probas_.reindex(pairs)
 

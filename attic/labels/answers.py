@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['HOLD', 'SPARE', 'side_of', 'as_choice', 'choose_pairs', 'AnswerStore', 'export_answers', 'batch_answers',
-           'needing_votes', 'find_batch']
+           'needing_votes', 'add_answers', 'find_batch']
 
 # %% ../../nbs/labels/04_answers.ipynb #b7fd0aff
 import math, secrets, sqlite3, threading, time
@@ -14,8 +14,10 @@ import pandas as pd
 from fastcore.basics import patch
 
 from ..core import digest
-from .batch import Batch, BatchError, one_line, read_batch
-from .formats import COLUMNS, AnswerError, answer_files, load_answers, merge_answers, read_answers
+from .batch import Batch, BatchError, is_file, one_line, read_batch
+from .formats import (
+    COLUMNS, AnswerError, answer_files, load_answers, merge_answers, read_answers, store_answers)
+from .platforms import _moment
 
 # %% ../../nbs/labels/04_answers.ipynb #f105bae9
 def side_of(
@@ -218,8 +220,8 @@ def add(self:AnswerStore,
         return con.total_changes - before
 
 # %% ../../nbs/labels/04_answers.ipynb #33198672
-_FIELDS = ['pair', 'worker', 'choice', 'confidence', 'legible', 'rationale', 'seconds', 'side']
-_FRAME = '''SELECT pair, worker, ifnull(choice, ''), ifnull(confidence, 3), legible, rationale, seconds, side
+_FIELDS = ['pair', 'worker', 'choice', 'confidence', 'legible', 'rationale', 'seconds', 'side', 'at']
+_FRAME = '''SELECT pair, worker, ifnull(choice, ''), ifnull(confidence, 3), legible, rationale, seconds, side, at
             FROM answers ORDER BY at, worker, pair'''
 
 @patch
@@ -227,7 +229,8 @@ def frame(self:AnswerStore) -> pd.DataFrame: # one row an answer, in the order t
     "All answers"
     df = pd.DataFrame(self.ask(_FRAME), columns=_FIELDS)
     key = [digest(self.batch.id, w, p) for w, p in zip(df.worker, df.pair)]
-    df = df.assign(batch=self.batch.id, source='page', key=key)[list(COLUMNS)]
+    when = df['at'].map(_moment) if len(df) else ''
+    df = df.assign(batch=self.batch.id, source='page', key=key, submitted=when, updated=when)[list(COLUMNS)]
     return df.astype(dict(confidence=int, legible=bool, seconds=float))
 
 def export_answers(
@@ -249,19 +252,21 @@ def _print_once(text):
     _printed.add(text)
 
 def _file_answers(folder, batch):
-    "The answers in the files of a folder, perhaps none; prints what is left out"
-    try: read = read_answers(folder, batch, votes=0)
+    "The answers in the files of a folder, perhaps none; prints what was read and what is left out"
+    try:
+        if not answer_files(folder): return None
+        read = read_answers(folder, batch, votes=0)
     except AnswerError as e: return _print_once(str(e))
-    if len(read.report): _print_once(f'{folder}: {read.summary}')
+    _print_once(f'{folder}: {read.summary}')
     return read.answers
 
 def batch_answers(
     batch:Batch, # what was asked
 ) -> pd.DataFrame: # one row an answer, with `formats.COLUMNS`
-    "All answers to a batch: its database's, its store's and its files'; prints what is left out of the files"
+    "All answers to a batch: its database's, its store's and its files'; prints how the files were read"
     folder = batch.path/'answers'
     answers = merge_answers(load_answers(batch), export_answers(batch))
-    more = _file_answers(folder, batch) if folder.is_dir() and answer_files(folder) else None
+    more = _file_answers(folder, batch) if folder.is_dir() else None
     return answers if more is None else merge_answers(answers, more)
 
 def needing_votes(
@@ -271,6 +276,26 @@ def needing_votes(
     "Pairs that lack answers, wherever these lie"
     have = batch_answers(batch).groupby('pair').size()
     return [p for p in batch.asked.pair if have.get(p, 0) < votes]
+
+# %% ../../nbs/labels/04_answers.ipynb #8918c4b9
+def add_answers(
+    batch:Batch,        # what was asked
+    files,              # result files, or folders of them
+    columns='',         # which column of a table is which: see `parse_columns`; empty looks for `columns.json`
+    instance:str='',    # name of the server that numbered the workers, where two number them alike
+    confidence=None,    # 1 to 3: the confidence to count where a file tells none
+    votes:int=5,        # answers that a pair should have
+) -> pd.DataFrame:      # all answers that are stored now
+    "Read result files into a batch's store, and print what was read; raise `AnswerError` for a file without answers"
+    stored = load_answers(batch)
+    for file in files:
+        read = read_answers(file, batch, confidence, 0, columns, instance)
+        print(f'{file}: {read.summary}', flush=True)
+        stored = store_answers(batch, read.answers)
+    done = stored.groupby('pair').size().reindex(batch.asked.pair, fill_value=0) >= votes
+    counts = f'{len(stored):,} answers stored; {done.sum():,} of {len(done):,} pairs have {votes}'
+    print(f'{batch.path}: {counts}', flush=True)
+    return stored
 
 # %% ../../nbs/labels/04_answers.ipynb #2d757fcd
 def _newest_first(folder):
@@ -283,7 +308,7 @@ def find_batch(
 ) -> Path:       # where the batch is; `folder` itself where there is none
     "The batch that is meant: the one that is named, or of several the newest that lacks answers, and says which"
     folder = Path(folder).expanduser()
-    if (folder/'manifest.json').exists(): return folder
+    if is_file(folder/'manifest.json'): return folder
     below = [p.parent for p in _newest_first(folder)]
     if len(below) < 2: return below[0] if below else folder
     meant = next((p for p in below if needing_votes(read_batch(p), votes)), below[0])

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORMAT', 'VERSION', 'CHOICES', 'MAX_MANIFEST', 'MAX_IMAGE', 'MAX_PIXELS', 'BatchError', 'Batch', 'write_batch',
-           'read_batch', 'safe_cell', 'plain_cell', 'one_line']
+           'is_file', 'read_batch', 'safe_cell', 'plain_cell', 'one_line']
 
 # %% ../../nbs/labels/00_batch.ipynb #4a9d6dbb
 import hashlib, io, json, os, re, shutil, tempfile, unicodedata
@@ -245,11 +245,19 @@ def _wrong(m):
         seen.add(p['pair'])
 
 # %% ../../nbs/labels/00_batch.ipynb #d11ab4b0
+def is_file(
+    path:Path, # any path
+) -> bool:
+    "Whether there is a file; there is none with a name that is too long"
+    try: return path.is_file()
+    except OSError: return False
+
 def _manifest(path):
     "The manifest of a batch; raise `BatchError` for one that can't be read"
     file = path/'manifest.json'
-    if not file.is_file():
-        raise BatchError(f"{path} is not a batch: it has no manifest.json. Name a folder that `attic batch` wrote")
+    if not is_file(file):
+        remedy = "Name a folder that `attic batch` wrote"
+        raise BatchError(f"{str(path)[:1000]} is not a batch: it has no manifest.json. {remedy}")
     if file.stat().st_size > MAX_MANIFEST:
         raise BatchError(f"{file} has more than {MAX_MANIFEST:,} bytes. Divide the batch")
     remedy = "Copy it again, or write the batch again"
