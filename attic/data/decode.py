@@ -96,6 +96,7 @@ def _value_range(im):
     v = v[np.isfinite(v)]
     low, high = (v.min(), v.max()) if v.size else (0, 0)
     if im.mode == 'I' and 0 <= low and high <= 65535: return 0, 65535, 'from 16 bits'
+    if im.mode == 'F' and 0 <= low and high <= 1: return 0, 1, 'from fractions of 1'
     return low, high, 'scaled from their own minimum to their own maximum'
 
 def _to_8_bits(im, low, high):
@@ -185,12 +186,12 @@ def _in_bands(im, convert, k):
     rows = max(1, _BAND // im.width // k) * k
     bands = []
     for y in range(0, im.height, rows):
-        band = convert(im.crop((0, y, im.width, min(y + rows, im.height))))
-        bands.append(band.reduce(k) if k > 1 else band)
+        strip = convert(im.crop((0, y, im.width, min(y + rows, im.height))))
+        bands.append(strip.reduce(k) if k > 1 else strip)
     out, y = Image.new(bands[0].mode, (bands[0].width, sum(b.height for b in bands))), 0
-    for band in bands:
-        out.paste(band, (0, y))
-        y += band.height
+    for strip in bands:
+        out.paste(strip, (0, y))
+        y += strip.height
     return out
 
 def _shrink_factor(im, side, notes):
@@ -227,7 +228,7 @@ def _pixels(im, side):
     im.load()
     turned, profile, span = _turned(im), im.info.get('icc_profile'), _value_range(im)
     plain = k == 1 and span is None and im.mode in ('L', 'RGB', 'CMYK') and not im.has_transparency_data
-    flat = im if plain else _in_bands(im, lambda band: _flat(band, span, notes), k)
+    flat = im if plain else _in_bands(im, lambda strip: _flat(strip, span, notes), k)
     rgb = _upright(_to_srgb(flat, profile, notes), turned)
     return Decoded(rgb, tuple(dict.fromkeys(notes)))
 

@@ -8,7 +8,7 @@ __all__ = ['MAX_BYTES', 'SAVE', 'DELIMITERS', 'READINGS', 'MISSING', 'DataError'
 
 # %% ../../nbs/data/03_delimited.ipynb #50f6d430
 import csv, io, re, zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pandas as pd
@@ -203,12 +203,12 @@ def _fitted(header, records):
 
 def _named(header, cells):
     "Names of the columns; empty ones that hold nothing are dropped, and two of one name are an error"
-    names = [name.strip() for name in header]
-    empty = {i for i, name in enumerate(names) if not name and not any(row[i] for row in cells)}
-    twice = [f"{n!r} (columns {', '.join(str(i + 1) for i, m in enumerate(names) if m == n)})"
-             for n, count in Counter(names).items() if count > 1 and n]
+    names, places = [name.strip() for name in header], defaultdict(list)
+    for i, name in enumerate(names): places[name].append(str(i + 1))
+    twice = [f"{name!r} (columns {', '.join(at)})" for name, at in places.items() if len(at) > 1 and name]
     if twice: raise DataError(f"two columns have one name: {'; '.join(twice)}. Rename or remove one")
-    return names, [i for i in range(len(names)) if i not in empty]
+    filled = [any(column) for column in zip(*cells)]
+    return names, [i for i, name in enumerate(names) if name or filled and filled[i]]
 
 # %% ../../nbs/data/03_delimited.ipynb #f6d83dfc
 def _renamed(df, names):
@@ -216,7 +216,7 @@ def _renamed(df, names):
     notes, lower = [], {}
     for column in df: lower.setdefault(column.lower().replace(' ', '_'), column)
     for name, others in (names or {}).items():
-        found = [lower[n] for n in dict.fromkeys((name, *others)) if n in lower]
+        found = list(filter(None, map(lower.get, dict.fromkeys((name, *others)))))
         if name in df or not found: continue
         if len(found) > 1: raise DataError(f"{' and '.join(map(repr, found))} may both be {name!r}. Call one {name!r}")
         df = df.rename(columns={found[0]: name})
@@ -231,8 +231,8 @@ def parse_table(
     header, records, notes = read_records(text)
     cells, dropped = _fitted(header, records)
     columns, kept = _named(header, cells)
-    rows = [[row[i] for i in kept] for row in cells]
-    df = pd.DataFrame(rows, [n for n, _ in records], [columns[i] for i in kept], dtype=object)
+    df = pd.DataFrame(cells, [n for n, _ in records], dtype=object, columns=range(len(columns)))[kept]
+    df.columns = [columns[i] for i in kept]
     df, renamed = _renamed(df, names)
     df.attrs['notes'] = notes + dropped + renamed
     return df
