@@ -149,7 +149,7 @@ def _worker(entry, batch, instance):
     if is_placeholder(worker): raise _Bad(f'placeholder as a worker: {worker[:60]!r}')
     return batch.pseudonym(f'{instance}/{worker}' if instance and batch.pseudonym(worker) != worker else worker)
 
-# %% ../../nbs/labels/02_formats.ipynb #0cc32e2c
+# %% ../../nbs/labels/02_formats.ipynb #6e60d990
 def _check_key(key, source, batch, pair, worker):
     "Raise `_Bad` for a key that belongs to another row"
     hashed = source == 'page' and re.fullmatch('[0-9a-f]{16}', key)
@@ -168,7 +168,7 @@ def _key(entry, source, batch, pair, worker, instance):
 
 def _named(assignment, instance): return f'{instance}/{assignment}' if instance else assignment
 
-# %% ../../nbs/labels/02_formats.ipynb #d0e24c47
+# %% ../../nbs/labels/02_formats.ipynb #127532b5
 def _row(entry, batch, known, source, confidence, instance=''):
     "One row of the table from an entry; raises `_Bad`"
     pair, side = _pair(entry, batch, known), _word(entry.get('side'))
@@ -241,7 +241,7 @@ def _open(path, note):
     try: return _decoded(raw)
     except DataError as e: return note(0, f'cannot be read as text: {e}')
 
-# %% ../../nbs/labels/02_formats.ipynb #2163e881
+# %% ../../nbs/labels/02_formats.ipynb #1cf11d50
 def _notebook(name, report):
     "A function that adds a problem of a file to a report"
     def note(row, problem):
@@ -336,7 +336,7 @@ def _may_hold_answers(path):
     if ending == '.txt': return bool(re.search(rb'[,;\t|]|^[\[{<]', _begins(path)))
     return ending in (*_READ, *_REFUSED) or not ending and _begins(path)[:1] in (b'[', b'{')
 
-# %% ../../nbs/labels/02_formats.ipynb #4305b151
+# %% ../../nbs/labels/02_formats.ipynb #d63bd5b9
 MAX_FILES = 20_000
 
 def _walk(folder):
@@ -365,7 +365,7 @@ def answer_files(
     path = Path(path).expanduser()
     return [p for p in _walk(path) if not _is_own(p) and _may_hold_answers(p)]
 
-# %% ../../nbs/labels/02_formats.ipynb #3f2b1a65
+# %% ../../nbs/labels/02_formats.ipynb #74e55b56
 def _load_mapping(path, note):
     "The mapping in a file; None with a note for one that is unusable"
     try:
@@ -389,7 +389,7 @@ def _instance_of(file, top):
     names = [d.name for d in _above(file, top)[:-1] if d.name.startswith('instance=')]
     return names[0].partition('=')[2] if names else ''
 
-# %% ../../nbs/labels/02_formats.ipynb #575212c2
+# %% ../../nbs/labels/02_formats.ipynb #7dfd016a
 def _same(a, b): return all(a[k] == b[k] for k in ('pair', 'choice', 'legible', 'confidence'))
 
 def _is_state_of(a, b):
@@ -409,7 +409,7 @@ def _newest_states(rows):
         if row['updated'] > rows[j]['updated']: newest[row['key']] = i
     return newest, changed, others
 
-# %% ../../nbs/labels/02_formats.ipynb #27325a4d
+# %% ../../nbs/labels/02_formats.ipynb #77f09807
 def _assignment_of(row): return row['key'].rpartition(':')[0] or row['key']
 
 def _add_withdrawals(known, more):
@@ -426,7 +426,7 @@ def _stands(row, withdrawn):
     if own and row['updated'] < own: return False
     return whole is None or bool(whole) and row['updated'] > whole
 
-# %% ../../nbs/labels/02_formats.ipynb #90e98181
+# %% ../../nbs/labels/02_formats.ipynb #a7cea99d
 def _first_answers(rows, positions):
     "Of several answers of a worker about a pair, the position of the first; and the others -> the first"
     groups = {}
@@ -452,7 +452,7 @@ def _too_few(answers, batch, votes):
     line = {'file': '', 'row': 0, 'what to do': REMEDY['too few votes']}
     return [line | dict(problem=f'too few votes: {p} has {n} of {votes}') for p, n in count.items() if n < votes]
 
-# %% ../../nbs/labels/02_formats.ipynb #3d313f02
+# %% ../../nbs/labels/02_formats.ipynb #a6293f73
 @dataclass
 class _Found:
     "What one file held"
@@ -490,7 +490,7 @@ def _read_all(files, path, batch, confidence, columns, instance):
         found.append(f)
     return found, report
 
-# %% ../../nbs/labels/02_formats.ipynb #a2ec4d83
+# %% ../../nbs/labels/02_formats.ipynb #52cc332f
 def _note_seconds(answers, newest, others, second):
     "Report answers beside the one that counts, each where it stands"
     pairs = [(i, newest[answers[i][0]['key']]) for i in others] + list(second.items())
@@ -530,7 +530,7 @@ def _sort_out(found):
     changed |= {row['key'] for row in fallen} | {k for k, i in standing.items() if _assignment_of(rows[i]) in overruled}
     return [rows[i] for i in first], withdrawn, list(_changes(len(changed), untimed))
 
-# %% ../../nbs/labels/02_formats.ipynb #2debbfca
+# %% ../../nbs/labels/02_formats.ipynb #e5458098
 def _few(names, most=8):
     "Some names, and how many more there are"
     return '; '.join(names[:most]) + (f'; and {len(names) - most:,} more' if len(names) > most else '')

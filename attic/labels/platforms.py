@@ -122,7 +122,7 @@ def _spans(text, again=20):
         if not wrong: width = width or (len(cells) if any(cells) else 0)
         line += lines
 
-# %% ../../nbs/labels/07_platforms.ipynb #581165ca
+# %% ../../nbs/labels/07_platforms.ipynb #8ccf90fc
 def how_divided(
     text:str, # what a file holds
 ) -> list:    # such as ['split at semicolons']; empty for commas, and for what is no table
@@ -623,7 +623,7 @@ def from_table(
             if not pair or entry['choice'] not in (None, ''): yield n, entry
 
 # %% ../../nbs/labels/07_platforms.ipynb #5c9a7775
-_UNFILLED = re.compile(r'\{\{.*\}\}|\{%.*%\}|\$\{.*\}|\[object Object\]|' # of templates, anywhere in the id
+_UNFILLED = re.compile(r'\{\{[\s%]*[\w.:/-]*[\s%]*\}\}|\{%\s*[\w.]*\s*%\}|\$\{[\w.:/ -]*\}|\[object Object\]|'
                        r'^%[A-Z_]+%$|^<[A-Z_ ]+>$|^\[[A-Z_ ]+\]$|^\{\w+\}$|^\$\w+$')
 _NOBODY = set("""name worker worker_id workerid your_id id user_id pid prolific_pid prolific_id participant_id
     participant undefined null none nan n/a #n/a assignment_id_not_available""".split())
@@ -632,7 +632,7 @@ def is_placeholder(
     worker:str, # an id, as it came
 ) -> bool:
     "Whether an id is what stands in a link or a column before a platform fills it in"
-    word = ' '.join(unquote(str(worker)).split())
+    word = ' '.join(unquote(str(worker)[:300]).split())
     return bool(_UNFILLED.search(word)) or word.lower().replace(' ', '_') in _NOBODY
 
 # %% ../../nbs/labels/07_platforms.ipynb #2f9fd88f
