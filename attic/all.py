@@ -18,8 +18,8 @@ MODULES = (
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
     'models.ranker', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
-    'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers', 'labels.annotators',
-    'labels.human_loop', 'app.rank', 'app.sort', 'app.batch_cli',
+    'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',
+    'labels.annotators', 'labels.human_loop', 'app.rank', 'app.sort', 'app.batch_cli',
     'report.statistics', 'report.tables', 'report.figures', 'report.provenance')
 
 # %% ../nbs/03_all.ipynb #a19c94e1
