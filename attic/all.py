@@ -16,6 +16,7 @@ MODULES = (
     'data.pairs', 'data.dataset', 'data.decode', 'data.delimited', 'data.folder', 'data.paper', 'data.sources',
     'data.download',
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
+    'models.features', 'models.extraction', 'models.linear',
     'models.ranker', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
     'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',

@@ -1,4 +1,4 @@
-"""Run pages and keep what they show: `python scripts/run_pages.py nbs/models/00_ranker.ipynb ...` (or all pages).
+"""Run pages and keep what they show: `python scripts/run_pages.py nbs/models/03_ranker.ipynb ...` (or all pages).
 
 Cells marked `#| slow` train for minutes what ships with attic: they keep their outputs, and only `--slow` runs them.
 The site shows what a page printed when it was last run. Progress bars and standard error are for the person who waits:

@@ -190,6 +190,7 @@ def read_strengths(
 LABELS = {'more': 1.0, 'less': 0.0, 'equal': 0.5}
 _SPLITS = ('train', 'valid', 'test')
 _RANGES = dict(confidence=(1, 3), agreement=(0, 1))
+_VOTES = ('votes_a', 'votes_b')
 
 def _number(df, col):
     "A column as numbers; 1 everywhere when it is not there"
@@ -207,7 +208,10 @@ def _check_labels(df, files, attrs, path):
         problems.add(lost, f"{col} is not in strengths.csv", "Add it there, or leave the row out")
     same = row_list(df, df.file_a == df.file_b, 'file_a')
     problems.add(same, "an image is compared with itself", "Leave the row out")
-    choose('label', LABELS)
+    if 'label' in df: choose('label', LABELS)
+    for col in filter(df.columns.__contains__, _VOTES):
+        bad = row_list(df, ~_number(df, col).between(0, 1e6), col)
+        problems.add(bad, f"{col} is not a number of votes", "Correct it, or leave the row out")
     for col in filter(df.columns.__contains__, _RANGES):
         low, high = _RANGES[col]
         bad = row_list(df, ~_number(df, col).between(low, high), col)
@@ -257,23 +261,38 @@ _OTHER_NAMES = dict(file_a=('image_a', 'a'), file_b=('image_b', 'b'), label=('an
 def _meant(df, files):
     "Labelled pairs with the names of `strengths.csv`, and notes about those that were written differently"
     found, _, how = match_names([*df.file_a, *df.file_b], files)
-    tidy = dict(attribute=df.attribute.str.strip(), label=df.label.str.strip().str.lower())
+    tidy = dict(attribute=df.attribute.str.strip())
+    if 'label' in df: tidy |= dict(label=df.label.str.strip().str.lower())
     return df.assign(file_a=df.file_a.map(lambda f: found.get(f, f)), file_b=df.file_b.map(lambda f: found.get(f, f)),
                      **tidy), _said(how)
 
+def _read_pairs(path):
+    "The table of labelled pairs, with a column `label` or votes for either side"
+    need = ['attribute', 'file_a', 'file_b']
+    remedy = (f"Its columns are: {', '.join(need)}, then label or votes_a and votes_b, and optionally confidence, "
+              "agreement, split, worker")
+    df = read_table(path, need, remedy, _OTHER_NAMES)
+    if 'label' in df or set(_VOTES) <= set(df): return df
+    raise DataError(f"{path} has neither a column 'label' nor 'votes_a' and 'votes_b'. {remedy}")
+
+def _targets(df):
+    "Labels as targets; a share of votes, smoothed by half a vote for each side, is one between 0 and 1"
+    if 'label' in df: return df.assign(target=df.label.map(LABELS))
+    a, b = (_number(df, col) for col in _VOTES)
+    return df.assign(target=(a + .5) / (a + b + 1), margin=a - b)
+
 def read_labels(
     folder:Path,   # the folder of images
-    files,         # names that `strengths.csv` knows
+    files,         # names of its images
     attrs,         # its attributes
 ) -> pd.DataFrame: # attribute, file_a, file_b, target, split: reliable pairs only; `attrs['notes']` says how
     "Read and check `pairs.csv`; raise `DataError` listing every bad row"
-    path, need = Path(folder)/'pairs.csv', ['attribute', 'file_a', 'file_b', 'label']
-    remedy = f"Its columns are: {', '.join(need)}, and optionally confidence, agreement, split, worker"
-    df = read_table(path, need, remedy, _OTHER_NAMES)
+    path = Path(folder)/'pairs.csv'
+    df = _read_pairs(path)
     notes = df.attrs['notes']
     df, matched = _meant(df, files)
     _check_labels(df, files, attrs, path)
-    df, counted = df.assign(target=df.label.map(LABELS)), []
+    df, counted = _targets(df), []
     if 'worker' in df: df, counted = count_votes(df)
     keep = CrowdConfig().reliable(_number(df, 'confidence'), _number(df, 'agreement'))
     pruned = f"{int((~keep).sum()):,} of {len(df):,} pairs left out: too little agreement or confidence"
@@ -315,24 +334,39 @@ def split_labels(
                     "other pair uses")
 
 # %% ../../nbs/data/04_folder.ipynb #be08a5b6
+def _cut_valid(labels):
+    "Labelled pairs with a tenth of the training pairs of each attribute as validation pairs, where there are none"
+    if set(labels.split) != {'train', 'test'}: return labels
+    split = labels.split.copy()
+    for attr, g in labels[labels.split == 'train'].groupby('attribute'):
+        order = torch.randperm(len(g), generator=rng('folder', 'valid', attr))
+        split[g.index[order[:max(1, len(g) // 10)].numpy()]] = 'valid'
+    return labels.assign(split=split, cut=True)
+
 def _labelled_parts(labels, files):
     "Positions of the images of each part when people labelled pairs; an image in two parts is an error"
     parts = {p: sorted(set(g.file_a) | set(g.file_b)) for p, g in labels.groupby('split')}
     twice = set()
-    for p, q in combinations(parts.values(), 2): twice |= set(p) & set(q)
+    for (p, a), (q, b) in combinations(parts.items(), 2):
+        if 'test' in (p, q) or 'cut' not in labels: twice |= set(a) & set(b)
     if twice or set(parts) != set(_SPLITS):
         raise DataError("pairs.csv: every part (train, valid, test) needs pairs, and no image may be in two parts. "
-                        f"In two parts: {', '.join(sorted(twice)[:5]) or 'none'}; parts found: {', '.join(parts)}")
+                        f"In two parts: {', '.join(sorted(twice)[:5]) or 'none'}; parts found: {', '.join(parts)}. "
+                        "`--attributes` reads the pairs of some attributes only")
     return {p: torch.as_tensor(files.get_indexer(f)) for p, f in parts.items()}
 
 def label_lookup(
     labels:pd.DataFrame, # attribute, file_a, file_b, target, split
     parts:dict,          # part -> positions of its images
     files:pd.Index,      # names of all images
+    min_agreement:int=0, # of test pairs with votes: by how many one side is ahead
 ):                       # attribute, part -> `Pairs`
     "A function that finds the pairs that people labelled; it raises `DataError` where there are none"
     def lookup(attr, part):
         g = labels[(labels.attribute == attr) & (labels.split == part)]
+        if part == 'test' and 'margin' in g:
+            g = g[g.margin.abs() >= max(1, min_agreement)]
+            g = g.assign(target=(g.margin > 0).astype(float))
         if g.empty:
             raise DataError(f"pairs.csv has no reliable {part} pairs of {attr!r}. "
                             f"Attributes with pairs: {', '.join(sorted(labels.attribute.unique()))}")
@@ -413,9 +447,9 @@ def _with_twins(parts, twins, n, fixed=()):
     group = _groups(*twins.T.numpy(), n)
     for i in [*sorted(fixed), *sorted(part_of)]: first.setdefault(group[i], part_of[i])
     goes = {i: p if i in fixed else first[group[i]] for i, p in part_of.items()}
-    moved = {p: [] for p in parts}
-    for i in sorted(goes, key=lambda i: goes[i] != part_of[i]): moved[goes[i]].append(i)
-    return {p: torch.tensor(i, dtype=torch.long) for p, i in moved.items()}
+    kept = {p: [i for i in x.tolist() if i in fixed or goes[i] == p] for p, x in parts.items()}
+    come = {p: [i for i, q in goes.items() if q == p and part_of[i] != p] for p in parts}
+    return {p: torch.tensor(kept[p] + come[p], dtype=torch.long) for p in parts}
 
 # %% ../../nbs/data/04_folder.ipynb #0cabe583
 VERSION = 1 # of how a folder's images are decoded and divided
@@ -442,26 +476,56 @@ def _note_twins(twins, names):
     return [f"near copies ({len(listed):,}), kept in one part: {', '.join(listed[:5])}"
             f"{', ...'*(len(listed) > 5)}"]*bool(listed)
 
-def _folder_dataset(name, df, images, labels, config, content, notes=(), twins=()):
-    "Divide decoded images and strengths into the parts of a dataset"
+def _folder_dataset(name, df, images, labels, config, content, notes=(), twins=(), min_agreement=0):
+    "Divide decoded images and strengths into the parts of a dataset; without strengths, only labelled images count"
+    if labels is not None and 'split' in labels: labels = _cut_valid(labels)
     if labels is not None and 'split' not in labels:
         labels = labels.assign(split=split_labels(labels, twins=[df.index[list(t)] for t in twins]))
     fixed = set() if labels is None else set(df.index.get_indexer([*labels.file_a, *labels.file_b]))
     parts = _divide(len(df), labels, df.index, config, rng(0, content, 'parts'))
     parts = _with_twins(parts, twins, len(df), fixed)
-    strengths, names = torch.tensor(df.values), list(df.index)
-    def load(p): return ImageSet(images[parts[p]], strengths[parts[p]], [names[i] for i in parts[p]])
+    strengths, names = None if df.isna().all(None) else torch.tensor(df.values), list(df.index)
+    def load(p):
+        some = None if strengths is None else strengths[parts[p]]
+        return ImageSet(images[parts[p]], some, [names[i] for i in parts[p]])
+    if strengths is None: parts = {p: i for p, i in parts.items() if p not in ('generator', 'crowd')}
     return Dataset(
         name, df.columns, {p: len(parts[p]) for p in PARTS if p in parts}, load,
         fingerprints={p: digest(VERSION, content, images.shape, i) for p, i in parts.items()},
-        y_std=strengths[parts['generator']].std(0),
-        labels=None if labels is None else label_lookup(labels, parts, df.index), notes=tuple(notes))
+        y_std=None if strengths is None else strengths[parts['generator']].std(0),
+        labels=None if labels is None else label_lookup(labels, parts, df.index, min_agreement), notes=tuple(notes))
 
 # %% ../../nbs/data/04_folder.ipynb #0d643144
+def _read_paired(path, attributes):
+    "The images that pairs name, in place of `strengths.csv`: no strengths, and the files' paths"
+    pairs, problems = _read_pairs(path/'pairs.csv'), Problems(path/'pairs.csv')
+    names = list(dict.fromkeys([*pairs.file_a, *pairs.file_b]))
+    paths, unclear, how = find_files(path, names)
+    files = pd.concat([pairs.file_a, pairs.file_b]).rename('file').to_frame()
+    _check_files(problems, files.drop_duplicates('file'), paths, unclear, path)
+    problems.stop()
+    attrs = [a.strip() for a in attributes.split(',') if a.strip()] or list(dict.fromkeys(pairs.attribute.str.strip()))
+    df = pd.DataFrame(np.nan, pd.Index(names), attrs, dtype=np.float32)
+    df.attrs['notes'] = [f"pairs.csv: {line}" for line in _said(how)]
+    return df, [paths[n] for n in names]
+
+def _labels_of(path, df, attributes):
+    "Labelled pairs of the chosen attributes"
+    labels = read_labels(path, df.index, df.columns) if not attributes else None
+    if labels is not None: return labels
+    every = _read_pairs(path/'pairs.csv').attribute.str.strip().unique()
+    labels = read_labels(path, df.index, list(dict.fromkeys([*df.columns, *every])))
+    notes = labels.attrs['notes']
+    labels = labels[labels.attribute.isin(df.columns)].reset_index(drop=True)
+    labels.attrs['notes'] = notes
+    return labels
+
 def _read_folder(path, size, attributes, skip_missing):
     "Strengths, images, labels (or None), hashes and `Reading` of a folder; raise `DataError` for unreadable images"
-    df, paths = read_strengths(path, attributes, skip_missing)
-    labels = read_labels(path, df.index, df.columns) if (path/'pairs.csv').is_file() else None
+    if (path/'strengths.csv').is_file() or not (path/'pairs.csv').is_file():
+        df, paths = read_strengths(path, attributes, skip_missing)
+    else: df, paths = _read_paired(path, attributes)
+    labels = _labels_of(path, df, attributes) if (path/'pairs.csv').is_file() else None
     reading, problems = Reading(), Problems(path)
     images, bad, hashes = read_images(paths, size, reading)
     unreadable = [f'{paths[i].relative_to(path)}: {why}' for i, why in bad.items()]
@@ -475,6 +539,7 @@ def folder(
     size:int=64,     # side of the images in pixels
     attributes:str='', # names of columns with commas; empty takes all that can be attributes
     skip_missing:bool=False, # leave out rows of strengths.csv that lack a value
+    min_agreement:int=4, # of test pairs with votes: by how many one side is ahead (paper: 4 of 5)
 ) -> Dataset:
     "A folder of images as a `Dataset`; raise `DataError` listing all that is wrong with it"
     path = Path(path).expanduser()
@@ -488,4 +553,4 @@ def folder(
     notes += _note_twins(twins, list(df.index))
     about_labels = [] if labels is None else [labels.to_csv()]
     content = digest(hashes, df.values, list(df.columns), *about_labels)
-    return _folder_dataset(path.resolve().name, df, images, labels, profile.data, content, notes, twins)
+    return _folder_dataset(path.resolve().name, df, images, labels, profile.data, content, notes, twins, min_agreement)

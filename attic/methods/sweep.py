@@ -12,7 +12,7 @@ from ..config import PROFILES
 from ..core import digest, parse_names, root
 from ..data.sources import get_dataset
 from ..labels.human_loop import Waiting
-from .experiment import ask_people, run
+from .experiment import ask_people, has_images, run
 from .methods import METHODS, SCENARIOS, Experiment
 from ..store import load_rows, results_dir
 from ..worlds.population import WORLDS
@@ -83,7 +83,10 @@ def run_attribute(
     methods, scenarios = parse_names(methods, METHODS, 'method'), parse_names(scenarios, SCENARIOS, 'scenario')
     wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
     if not wanted: raise ValueError(f"none of {', '.join(methods)} takes part in {', '.join(scenarios)}")
-    out = results_dir(out)
+    able = [(m, s) for m, s in wanted if has_images(ex, m, s)]
+    if left := sorted({m for m, s in wanted if (m, s) not in able}, key=methods.index):
+        print(f"left out, as {ex.dataset.name} has labelled pairs and no strengths: {', '.join(left)}")
+    wanted, out = able, results_dir(out)
     rows = [_run_one(ask_people(ex, m, s, out, votes) if votes else ex, m, s, out) for m, s in wanted]
     return [r['key'] for r in rows if isinstance(r, dict)], [r for r in rows if isinstance(r, Waiting)]
 
