@@ -447,9 +447,9 @@ def _with_twins(parts, twins, n, fixed=()):
     group = _groups(*twins.T.numpy(), n)
     for i in [*sorted(fixed), *sorted(part_of)]: first.setdefault(group[i], part_of[i])
     goes = {i: p if i in fixed else first[group[i]] for i, p in part_of.items()}
-    kept = {p: [i for i in x.tolist() if i in fixed or goes[i] == p] for p, x in parts.items()}
-    come = {p: [i for i, q in goes.items() if q == p and part_of[i] != p] for p in parts}
-    return {p: torch.tensor(kept[p] + come[p], dtype=torch.long) for p in parts}
+    def stay(part): return [i for i in parts[part].tolist() if i in fixed or goes[i] == part]
+    def come(part): return [i for i, p in goes.items() if p == part and part_of[i] != part]
+    return {p: torch.tensor(stay(p) + come(p), dtype=torch.long) for p in parts}
 
 # %% ../../nbs/data/04_folder.ipynb #0cabe583
 VERSION = 1 # of how a folder's images are decoded and divided
