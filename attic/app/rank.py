@@ -203,5 +203,5 @@ def sort_folder(
     write_table(ranking, table)
     with atomic_write(page) as tmp: tmp.write_text(contact_sheet(ranking, folder, card, top), encoding='utf-8')
     shown = which_shown(len(ranking), top)[1]
-    print(f"{len(ranking):,} images sorted by {card['attribute']!r}: {ranking.attrs['reading']}")
+    print(f"sorted by {card['attribute']!r}: {ranking.attrs['reading']}")
     print(f'table: {table}\npage:  {page} ({shown})')

@@ -92,9 +92,11 @@ def _value_range(im):
     "The values that become black and white, and how to say it; None for an image of 8 bits"
     if im.mode.startswith('I;16'): return 0, 65535, 'from 16 bits'
     if im.mode not in 'IF': return None
-    v = np.asarray(im)
-    v = v[np.isfinite(v)]
-    low, high = (v.min(), v.max()) if v.size else (0, 0)
+    low, high = im.getextrema()
+    if not np.isfinite([low, high]).all():
+        v = np.asarray(im)
+        v = v[np.isfinite(v)]
+        low, high = (v.min(), v.max()) if v.size else (0, 0)
     if im.mode == 'I' and 0 <= low and high <= 65535: return 0, 65535, 'from 16 bits'
     if im.mode == 'F' and 0 <= low and high <= 1: return 0, 1, 'from fractions of 1'
     return low, high, 'scaled from their own minimum to their own maximum'
@@ -184,14 +186,11 @@ _large_lock = Lock()
 def _in_bands(im, convert, k):
     "Convert an image some rows at a time, and average squares of `k` x `k` pixels"
     rows = max(1, _BAND // im.width // k) * k
-    bands = []
+    out = None
     for y in range(0, im.height, rows):
-        strip = convert(im.crop((0, y, im.width, min(y + rows, im.height))))
-        bands.append(strip.reduce(k) if k > 1 else strip)
-    out, y = Image.new(bands[0].mode, (bands[0].width, sum(b.height for b in bands))), 0
-    for strip in bands:
-        out.paste(strip, (0, y))
-        y += strip.height
+        strip = convert(im.crop((0, y, im.width, min(y + rows, im.height)))).reduce(k)
+        out = out or Image.new(strip.mode, (strip.width, -(-im.height // k)))
+        out.paste(strip, (0, y // k))
     return out
 
 def _shrink_factor(im, side, notes):
