@@ -113,7 +113,7 @@ def main():
     print('images a second, where features were not there yet:', {k: round(v, 1) for k, v in speed.items()})
     write_json(args.out / f'features-{args.folder.resolve().name}.json', dict(
         lines=lines, images_per_second=speed, side=args.side, images=len(paths), test_pairs=TEST_PAIRS, min_gap=MIN_GAP,
-        threads=torch.get_num_threads(), **device_facts('cpu'), numpy=np.__version__))
+        **device_facts('cpu'), numpy=np.__version__))
 
 
 if __name__ == '__main__': main()
