@@ -6,6 +6,7 @@
 __all__ = ['ASKING', 'propose_pairs', 'gold_pairs', 'make_batch', 'write_pairs']
 
 # %% ../../nbs/app/03_batch_cli.ipynb #060fd95b
+import shlex
 import torch
 
 from ..config import get_profile
@@ -86,7 +87,7 @@ def _print_files(batch, files, base_url):
           sep='\n', flush=True)
     if base_url: return
     print("  no mturk/input.csv: it holds the images' addresses. Serve the folder, then: "
-          f"attic batch {batch.path} --existing --base_url https://HOST/FOLDER", flush=True)
+          f"attic batch {shlex.quote(str(batch.path))} --existing --base_url https://HOST/FOLDER", flush=True)
 
 def write_pairs(
     out,                      # the folder to write
@@ -104,12 +105,13 @@ def write_pairs(
     base_url:str='',          # address under which the folder will be served; the MTurk-style template's input needs it
     per_hit:int=5,            # pairs on a page of that template
     existing:bool=False,      # the batch is there (or in a run's folder: the newest); only write its platforms' files
+    attributes:str='',        # of a folder: which columns of strengths.csv are attributes
 ) -> Batch:
     "Write a batch for people to label, and files for other platforms; raise `ValueError` for what cannot be done"
     if existing: batch = read_batch(find_batch(out))
     else:
         p = get_profile(profile or None)
-        ex = Experiment(get_dataset(data, p, attr), attr, p, seed, pick_device(device), prior)
+        ex = Experiment(get_dataset(data, p, attr, attributes=attributes), attr, p, seed, pick_device(device), prior)
         batch = make_batch(out, ex, method, n, gold, repeats, question)
     _print_files(batch, write_platforms(batch, base_url, per_hit, seed=seed), base_url)
     return batch

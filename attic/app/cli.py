@@ -120,11 +120,12 @@ def batch(
     base_url:str='',          # address under which the folder will be served; the MTurk-style template's input needs it
     per_hit:int=5,            # pairs on a page of that template
     existing:store_true=False, # the batch is there (or in a run's folder: the newest); only write its platforms' files
+    attributes:str='',        # of a folder: which columns of strengths.csv are attributes
 ):
     "Write pairs for people to label: a batch folder, with a Label Studio project and an MTurk-style template below it"
     from attic.app.batch_cli import write_pairs
     write_pairs(out, attr, method, n, gold, repeats, question, data, seed, profile, prior, device, base_url, per_hit,
-                existing)
+                existing, attributes)
 
 # %% ../../nbs/app/04_cli.ipynb #1a0a5155
 def answers(

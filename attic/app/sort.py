@@ -8,7 +8,7 @@ __all__ = ['FEWEST', 'SHOWN', 'N_UNSUPERVISED', 'STRATEGIES', 'STEPS', 'read_fol
            'word_card', 'ask_more', 'sort_by_word']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
-import io
+import io, shlex
 from contextlib import redirect_stdout
 from dataclasses import replace
 from itertools import chain
@@ -331,7 +331,7 @@ def _print_moved(batches, image_set):
 def _print_task(batch, more=0):
     "Say what to do about a batch"
     print(f"{len(batch)} pairs are in {batch.path}. Compare them with\n\n"
-          f"    attic label {batch.path} --votes 1 --rationale no\n\n"
+          f"    attic label {shlex.quote(str(batch.path))} --votes 1 --rationale no\n\n"
           f"and then give this command again{', without --more'*(more > 0)}")
 
 # %% ../../nbs/app/02_sort.ipynb #daecf191

@@ -6,6 +6,7 @@
 __all__ = ['ANNOTATORS', 'Waiting', 'question', 'People']
 
 # %% ../../nbs/labels/06_human_loop.ipynb #12_lo004
+import shlex
 from pathlib import Path
 import pandas as pd, torch
 
@@ -25,10 +26,11 @@ class Waiting(Exception):
         votes:int,   # answers that each needs
     ):
         self.batch, self.missing, self.votes = batch, missing, votes
+        path = shlex.quote(str(batch.path))
         super().__init__(
             f"{missing} of {len(batch.asked)} pairs wait for {votes} answer{'s'*(votes > 1)} each. "
-            f"Label them with `attic label {batch.path} --votes {votes}`. "
-            f"For other platforms, `attic batch {batch.path} --existing` writes their files; "
+            f"Label them with `attic label {path} --votes {votes}`. "
+            f"For other platforms, `attic batch {path} --existing` writes their files; "
             "put what comes back into the folder `answers` there. Then run the same command again")
 
 # %% ../../nbs/labels/06_human_loop.ipynb #12_lo010
