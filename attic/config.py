@@ -208,7 +208,7 @@ def get_profile(
 def _check_type(name, value, kind):
     "Raise `TypeError` when a parameter is not of its type"
     kinds = kind if isinstance(kind, tuple) else (kind,)
-    if isinstance(value, kinds) and not isinstance(value, bool): return
+    if isinstance(value, kinds) and isinstance(value, bool) <= (bool in kinds): return # True is an int, but no number
     raise TypeError(f"parameter {name} is {value!r}, but must be {' or '.join(k.__name__ for k in kinds)}")
 
 def check_parameters(
