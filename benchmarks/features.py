@@ -108,7 +108,7 @@ def main():
         lines += accuracies(name, table, net, image_set, strengths, learn, test, args)
         df = pd.DataFrame(lines)
         mean = df.pivot_table(index=['network', 'labels'], columns='attribute', values='accuracy') * 100
-        print(mean.assign(mean=mean.mean(1)).round(1).to_string(), flush=True)
+        print(mean.assign(mean=mean.mean(axis=1)).round(1).to_string(), flush=True)
     if not lines: return
     print('images a second, where features were not there yet:', {k: round(v, 1) for k, v in speed.items()})
     write_json(args.out / f'features-{args.folder.resolve().name}.json', dict(
