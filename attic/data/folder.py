@@ -92,10 +92,11 @@ def _is_id(values):
     steps = np.diff(values)
     return len(steps) > 1 and bool((values % 1 == 0).all()) and bool((steps > 0).all() or (steps < 0).all())
 
-def _no_attribute(name, values, wrong):
+def _no_attribute(name, cells, values, wrong):
     "Why a column is no attribute, or None"
     if name.lower() in ('', 'index', 'level_0') or name.lower().startswith('unnamed:'): return 'an index'
     if wrong == 'nothing': return 'empty'
+    if cells.nunique() == 1: return 'the same for all images'
     if wrong or values.isna().any(): return None
     if _is_id(values.values): return 'an id: whole numbers, all different, in order'
     if values.nunique() == 1: return 'the same for all images'
@@ -128,10 +129,10 @@ def choose_attributes(
     problems, notes, kept = problems or Problems('the table'), [], {}
     wanted = [a.strip() for a in attributes.split(',') if a.strip()]
     unknown = [a for a in wanted if a not in df]
-    problems.add(unknown, "no such column", f"Columns are: {', '.join(df.columns)}")
+    problems.add(unknown, "no such column", f"Columns are: {', '.join(filter(None, df.columns))}")
     for name in [a for a in wanted if a in df] or df.columns:
         numbers, note, wrong = read_numbers(df[name])
-        why = None if wanted else _no_attribute(name, numbers, wrong)
+        why = None if wanted else _no_attribute(name, df[name], numbers, wrong)
         if why: notes.append(f"column {name!r} left out: {why}"); continue
         _check_column(problems, df, name, numbers, wrong)
         if note: notes.append(f"column {name!r}: {note}")
