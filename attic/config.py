@@ -45,6 +45,11 @@ class RankerConfig:
     scale_gain:float=0.05     # how much slower the scale moves than the shift
     crop_weight:float=option(1.) # weight of the penalty for crops that leave the image
 
+    @property
+    def name(self) -> str:
+        "What rows and cards call it"
+        return f"{self.backbone} from {'ImageNet' if self.imagenet else 'random weights'}, {self.steps} steps"
+
 # %% ../nbs/01_config.ipynb #9f346520
 @dataclass(frozen=True)
 class GeneratorConfig:
@@ -87,10 +92,22 @@ class PredictorConfig:
 
 @dataclass(frozen=True)
 class LinearConfig:
-    "The linear ranker on pretrained features"
-    penalties:tuple=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1) # on squared weights; held-out pairs choose
-    folds:int=5                   # of the cross-validation
+    "The ranker on pretrained features"
+    features:str='efficientnet_lite0' # one of `models.features.FEATURES`, or a name of timm
+    side:int=0                    # pixels at which the network sees images; 0 is the dataset's, or the features' own
+    kind:str='deepstn'            # a window over the maps, then the whole (equation 3); or 'linear': the whole
+    penalties:tuple=(3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1) # on squared weights; held-out pairs choose
+    folds:int=5                   # of the cross-validation, where there are too few validation pairs
+    enough:int=100                # validation pairs that choose without cross-validation
     mirror:tuple=(False, True)    # whether maps are averaged with their mirror images; held-out pairs choose
+    scales:tuple=(0.8, 0.65, 0.5) # sizes of the windows that 'deepstn' tries, as shares of the image
+    shift:float=0.15              # how far it moves them from the middle (half the image is 1)
+    batch:int=32                  # drawn pairs in a mini-batch of an adversarial run
+
+    @property
+    def name(self) -> str:
+        "What rows and cards call it"
+        return f'{self.kind} on {self.features}'
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -153,7 +170,7 @@ class Profile:
     name:str                                # what it is called
     expect:str                              # time and use to expect, for one attribute
     data:DataConfig=DataConfig()            # how many images and pairs
-    ranker:RankerConfig=RankerConfig()      # DeepSTN
+    ranker:LinearConfig|RankerConfig=LinearConfig() # on features, or DeepSTN from pixels
     generator:GeneratorConfig=GeneratorConfig() # the conditional VAE
     flow:FlowConfig=FlowConfig()            # its learnt prior
     predictor:PredictorConfig=PredictorConfig() # the crowd's annotator model, and the attribute predictor
@@ -170,16 +187,18 @@ class Profile:
         return replace(self, **new)
 
 # %% ../nbs/01_config.ipynb #6331c509
-_standard = Profile('standard', '4 to 20 minutes; about 90 % of masculine in its own pool')
+_standard = Profile('standard', '2 to 10 minutes; about 95 % of masculine in its own pool')
 
 _quick = _standard.replace(
-    name='quick', expect='2 to 10 minutes; about 90 % of masculine in its own pool',
-    ranker=dict(steps=240, batch=16))
+    name='quick', expect='1 to 5 minutes; about 95 % of masculine in its own pool', adversary=dict(steps=30))
+
+_scratch = replace(_standard, name='scratch', expect='4 to 20 minutes; about 90 % of masculine in its own pool',
+                   ranker=RankerConfig())
 
 _smoke = Profile(
     'smoke', 'seconds; nothing is learnt',
     data=DataConfig(n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48),
-    ranker=RankerConfig(width=8, steps=4, batch=16), generator=GeneratorConfig(width=8, z_dim=16, steps=6),
+    ranker=LinearConfig(penalties=(1e-3, 1e-1), enough=4), generator=GeneratorConfig(width=8, z_dim=16, steps=6),
     flow=FlowConfig(steps=6), predictor=PredictorConfig(steps=6), adversary=AdversaryConfig(steps=4))
 
 _paper = Profile(
@@ -189,7 +208,7 @@ _paper = Profile(
     generator=GeneratorConfig('published', width=64, z_dim=256, steps=118_750, batch=32, lr=3e-4, wd=4e-3),
     flow=FlowConfig(steps=6000), predictor=PredictorConfig(steps=4000), adversary=AdversaryConfig(steps=2000))
 
-PROFILES = {p.name: p for p in (_smoke, _quick, _standard, _paper)}
+PROFILES = {p.name: p for p in (_smoke, _scratch, _quick, _standard, _paper)}
 
 # %% ../nbs/01_config.ipynb #9dc35320
 def default_profile(

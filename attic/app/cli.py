@@ -19,13 +19,12 @@ def sort(
     more:int=0,         # further pairs to write when all are answered
     strategy:str='random', # how to find further pairs: 'random', 'unsure' (the ranker is), 'ATTIC+' (drawn against it)
     profile:str='',     # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'standard'
-    steps:int=100,      # optimiser steps of a ranker
     seed:int=0,         # of everything random
     device:str='auto',  # 'auto', 'cpu', 'cuda'
 ):
     "Learn to sort a folder by a word: write pairs to compare; once answered, train, sort and say how good it is"
     from attic.app.sort import Waiting, sort_by_word
-    try: sort_by_word(folder, word, out, pairs, more, strategy, profile, steps, seed, device)
+    try: sort_by_word(folder, word, out, pairs, more, strategy, profile, seed, device)
     except Waiting as w: print(w)
 
 # %% ../../nbs/app/04_cli.ipynb #c81a2bc0

@@ -19,7 +19,9 @@ from ..core import atomic_write, root
 from ..data.decode import SUFFIXES, Reading, list_images, read_images
 from ..data.delimited import DataError
 from ..methods.cards import load_model, model_files
-from ..models.ranker import Ranker, score
+from ..models.extraction import FeatureTable, extract_files
+from ..models.linear import LinearRanker
+from ..models.ranker import score
 
 # %% ../../nbs/app/01_rank.ipynb #ed5de15c
 def _leads_out(path, root):
@@ -54,26 +56,42 @@ def _ranked(files, strengths):
     df = df.sort_values(['strength', 'file'], ascending=[False, True], ignore_index=True)
     return df.assign(rank=df.strength.rank(ascending=False, method='min').astype(int))
 
+def _of_pixels(ranker, root, images, reading):
+    "Names and strengths by a ranker that sees pixels"
+    scored = [(names, score(ranker, pixels)) for names, pixels in read_batches(images, root, ranker.sizes['side'], reading)]
+    return sum((names for names, _ in scored), []), torch.cat([v for _, v in scored] or [torch.zeros(0)])
+
+def _of_originals(ranker, root, images, reading):
+    "Names and strengths by a ranker on features, which are taken of the files once"
+    faults = {f: _leads_out(path, root) for f, path in images.items()}
+    reading.left_out |= {f: why for f, why in faults.items() if why}
+    names = [f for f in images if not faults[f]]
+    table, bad = extract_files([images[f] for f in names], ranker.view.net, reading)
+    reading.left_out |= {names[i]: why for i, why in bad.items()}
+    good = [i for i in range(len(names)) if i not in bad]
+    v = ranker.score(FeatureTable([table.rows[i] for i in good])) if good else torch.zeros(0)
+    return [names[i] for i in good], v
+
 def _scored(ranker, folder, images, reading, strict):
     "Names and strengths of the images that can be read; raise `DataError` when there are none"
-    batches = read_batches(images, folder.resolve(), ranker.sizes['side'], reading)
-    scored = [(names, score(ranker, pixels)) for names, pixels in batches]
+    on_features = isinstance(ranker, LinearRanker)
+    names, strengths = (_of_originals if on_features else _of_pixels)(ranker, folder.resolve(), images, reading)
     why = reading.summary()
     if reading.left_out and strict:
         raise DataError(f"{folder}: {why}. Take them out of the folder, or do without `strict`")
-    if not scored: raise DataError(f"{folder} holds no image that can be read: {why}. Put others there")
+    if not names: raise DataError(f"{folder} holds no image that can be read: {why}. Put others there")
     if reading.left_out: warnings.warn(why)
-    return sum((names for names, _ in scored), []), torch.cat([v for _, v in scored])
+    return names, strengths
 
 def rank_folder(
-    model,             # a `Ranker`, or a file that `save_model` wrote
+    model,             # a `LinearRanker` or `Ranker`, or a file that `save_model` wrote
     folder,            # images, at any depth
     strict:bool=False, # raise for a file that cannot be ranked, instead of skipping it
 ) -> pd.DataFrame:     # file (its path below the folder), strength, rank; `attrs` says what was read and left out
     "Sort images by strength; raise `DataError` when there are none, or with `strict` when some cannot be read"
     folder = Path(folder).expanduser()
     if not folder.is_dir(): raise DataError(f"{folder} is not a folder. Name one that holds images")
-    ranker = model if isinstance(model, Ranker) else load_model(model)[0]
+    ranker = model if isinstance(model, torch.nn.Module) else load_model(model)[0]
     images, skipped, others = list_images(folder)
     reading = Reading(left_out=skipped, others=others)
     remedy = f"Put some there: {', '.join(SUFFIXES)}"

@@ -48,6 +48,7 @@ class Dataset:
     noun:str='image'      # what an image shows, for questions to people
     source:str='folder'   # where images come from, one of `attic.data.sources.SOURCES`
     notes:tuple=()        # how files were read, and what was left out, a line each
+    side:int=0            # pixels at which rankers see its images; 0 is what their features are made for
 
     def __post_init__(self):
         self.attrs = tuple(self.attrs)

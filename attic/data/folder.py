@@ -506,7 +506,7 @@ def _note_twins(twins, names):
     return [f"near copies ({len(listed):,}), kept in one part: {', '.join(listed[:5])}"
             f"{', ...'*(len(listed) > 5)}"]*bool(listed)
 
-def _folder_dataset(name, df, images, labels, config, content, notes=(), twins=(), min_agreement=0):
+def _folder_dataset(name, df, images, paths, labels, config, content, notes=(), twins=(), min_agreement=0):
     "Divide decoded images and strengths into the parts of a dataset; without strengths, only labelled images count"
     if labels is not None and 'split' in labels: labels = _cut_valid(labels)
     if labels is not None and 'split' not in labels:
@@ -517,7 +517,7 @@ def _folder_dataset(name, df, images, labels, config, content, notes=(), twins=(
     strengths, names = None if df.isna().all(None) else torch.tensor(df.values), list(df.index)
     def load(p):
         some = None if strengths is None else strengths[parts[p]]
-        return ImageSet(images[parts[p]], some, [names[i] for i in parts[p]])
+        return ImageSet(images[parts[p]], some, [names[i] for i in parts[p]], [paths[i] for i in parts[p]])
     if strengths is None: parts = {p: i for p, i in parts.items() if p not in ('generator', 'crowd')}
     return Dataset(
         name, df.columns, {p: len(parts[p]) for p in PARTS if p in parts}, load,
@@ -551,7 +551,7 @@ def _labels_of(path, df, attributes):
     return labels
 
 def _read_folder(path, size, attributes, skip_missing):
-    "Strengths, images, labels (or None), hashes and `Reading` of a folder; raise `DataError` for unreadable images"
+    "Strengths, images, labels (or None), hashes, `Reading` and paths; raise `DataError` for unreadable images"
     if (path/'strengths.csv').is_file() or not (path/'pairs.csv').is_file():
         df, paths = read_strengths(path, attributes, skip_missing)
     else: df, paths = _read_paired(path, attributes)
@@ -561,7 +561,7 @@ def _read_folder(path, size, attributes, skip_missing):
     unreadable = [f'{paths[i].relative_to(path)}: {why}' for i, why in bad.items()]
     problems.add(unreadable, "image cannot be read", "Replace the file, or leave its row out of strengths.csv")
     problems.stop()
-    return df, images, labels, hashes, reading
+    return df, images, labels, hashes, reading, dict(zip(df.index, paths))
 
 def folder(
     path,            # the folder: strengths.csv, images, perhaps pairs.csv
@@ -575,7 +575,7 @@ def folder(
     path = Path(path).expanduser()
     if not path.is_dir():
         raise DataError(f"{path} is not a folder. Name one that holds strengths.csv and images, or use 'world'")
-    df, images, labels, hashes, reading = _read_folder(path, size, attributes, skip_missing)
+    df, images, labels, hashes, reading, paths = _read_folder(path, size, attributes, skip_missing)
     notes = df.attrs['notes'] + (labels.attrs['notes'] if labels is not None else [])
     if reading.notes: notes.append(reading.summary())
     df, images, labels = _without_copies(df, images, labels, hashes)
@@ -583,4 +583,6 @@ def folder(
     notes += _note_twins(twins, list(df.index))
     about_labels = [] if labels is None else [labels.to_csv()]
     content = digest(hashes, df.values, list(df.columns), *about_labels)
-    return _folder_dataset(path.resolve().name, df, images, labels, profile.data, content, notes, twins, min_agreement)
+    originals = [paths[n] for n in df.index]
+    return _folder_dataset(path.resolve().name, df, images, originals, labels, profile.data, content, notes, twins,
+                           min_agreement)

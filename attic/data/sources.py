@@ -67,7 +67,7 @@ def world(
     return Dataset(
         name, attrs, sizes, load=lambda p: ImageSet(*render_part(name, p, sizes[p], curation)),
         fingerprints={p: _world_fingerprint(name, p, n, curation) for p, n in sizes.items()},
-        y_std=torch.ones(len(attrs)), budget=budget, curation=curation, noun=w.noun, source='world')
+        y_std=torch.ones(len(attrs)), budget=budget, curation=curation, noun=w.noun, source='world', side=64)
 
 # %% ../../nbs/data/06_sources.ipynb #25ee5052
 def _decode_all(paths, bytes_of, size):
@@ -210,6 +210,7 @@ class _Collection:
     noun:str                # what an image shows
     names:list              # of the images
     images:torch.Tensor     # uint8 (N, 3, 64, 64)
+    files:list              # their originals
     hashes:list             # of their files
     strengths:pd.DataFrame  # float32 (N, A); NaN where unknown
     labels:pd.DataFrame     # attribute, file_a, file_b, target, split: '' is not used
@@ -244,7 +245,8 @@ def _collection_dataset(c, attr, config, n_train):
     parts = _collection_parts(c, pairs, config)
     use = c.strengths.columns[(c.strengths.iloc[parts['generator'].numpy()].std() > 0).values]
     values = torch.tensor(c.strengths[use].values)
-    def load(p): return ImageSet(c.images[parts[p]], values[parts[p]], [c.names[i] for i in parts[p]])
+    def of(p, column): return [column[i] for i in parts[p]]
+    def load(p): return ImageSet(c.images[parts[p]], values[parts[p]], of(p, c.names), of(p, c.files))
     def fingerprint(p):
         answers = [] if p in ('generator', 'crowd') else [pairs[pairs.split == p].to_csv()]
         files = [c.hashes[i] for i in parts[p]]
@@ -346,7 +348,7 @@ def zap50k(
     made_from = [labels[labels.split == 'train'].to_csv(), more.values, scores.values if strengths else VERSION]
     collection = _Collection(
         {'lexi': 'zap50k', 'zappos1': f'zap50k-1:{fold}', 'zappos2': 'zap50k-2'}[pairs], 'shoe',
-        list(names), pixels, hashes, pd.concat([scores, more], axis=1).astype(np.float32), labels,
+        list(names), pixels, list(table.file), hashes, pd.concat([scores, more], axis=1).astype(np.float32), labels,
         in_pairs=names.isin({*labels.file_a, *labels.file_b}).values, content=digest(made_from),
         n_generator=WORLDS['shoes'].images)
     return _collection_dataset(collection, attr, profile.data, _most_pairs(profile.data, pairs, attr, len(labels)))
@@ -389,12 +391,14 @@ def lfw(
     pairs, scores, table = lfw10_pairs(root), lfw_attributes(root), lfw_images(root, images)
     scores, known, numbered = _named_scores(scores, mapping, columns), list(table.index), lfw10_names(pairs)
     there, there_hashes = decode_cached(list(table.file))
-    here, here_hashes = decode_cached(list(lfw10_images(numbered, root)))
+    numbered_files = list(lfw10_images(numbered, root))
+    here, here_hashes = decode_cached(numbered_files)
     near, same = find_images(here, here_hashes, there, there_hashes)
     known_scores = scores.reindex(known)
     taken_over = known_scores.iloc[near].set_axis(numbered).where(pd.Series(same, numbered), np.nan)
     collection = _Collection(
-        'lfw', 'face', known + numbered, torch.cat([there, here]), there_hashes + here_hashes,
+        'lfw', 'face', known + numbered, torch.cat([there, here]), list(table.file) + numbered_files,
+        there_hashes + here_hashes,
         pd.concat([known_scores, taken_over]).astype(np.float32), _lfw10_labels(pairs, mapping, valid, by),
         in_pairs=np.concatenate([np.isin(np.arange(len(table)), near), np.ones(len(numbered), bool)]),
         content=digest(scores.values, list(scores), list(scores.index)), n_generator=WORLDS['faces'].images)

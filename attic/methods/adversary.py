@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['GeneratedPair', 'HISTORY', 'VERSION', 'generate_pair', 'AtticObjective', 'hard_labels', 'label_quality', 'Adversary',
-           'Proposal', 'adversarial_run', 'create_pairs', 'AtticPlusObjective']
+           'BestResponse', 'Proposal', 'adversarial_run', 'create_pairs', 'AtticPlusObjective']
 
 # %% ../../nbs/methods/00_adversary.ipynb #6d9cdfd1
 from collections import namedtuple
@@ -13,12 +13,14 @@ from dataclasses import dataclass, replace
 import pandas as pd, torch
 from fastai.callback.core import Callback
 
-from ..config import AdversaryConfig, ObjectiveConfig, Profile, RankerConfig
+from ..config import AdversaryConfig, LinearConfig, ObjectiveConfig, Profile, RankerConfig
 from ..core import device_facts, progress, rng, seed_everything
-from ..data.pairs import ImageSet, Pairs, targets, to_uint8
-from ..models import control as control_module, generator, ranker as ranker_module, scorer
+from ..data.pairs import ImageSet, Pairs, join, targets, to_uint8
+from ..models import control as control_module, features, generator, linear, ranker as ranker_module, scorer
 from ..models.control import Control, correlate
+from ..models.extraction import image_hashes
 from ..models.generator import diversity, generate
+from ..models.linear import LinearRanker, refit
 from ..models.ranker import (PairLoader, Ranker, crop_penalty, learning_rates, new_ranker, pair_accuracy,
     ranker_learner, ranknet_loss)
 from ..models.scorer import AttributePredictor, LinearProbe
@@ -107,7 +109,7 @@ class Adversary(Callback):
         q:torch.Tensor,     # random vectors, one a pair (T, 2 z_dim)
         objective,          # `AtticObjective`, or another with `label` and `loss`
         config:AdversaryConfig, # learning rates of the control module
-        ranking:RankerConfig=RankerConfig(), # pairs in a mini-batch, weight of the crop penalty
+        ranking:RankerConfig|LinearConfig=RankerConfig(), # pairs in a mini-batch, weight of the crop penalty
         annotator_model:AttributePredictor|None=None, # observes label quality at every epoch, and takes no part
     ):
         self.control, self.gen, self.q, self.objective = control, gen, q, objective
@@ -135,33 +137,90 @@ class Adversary(Callback):
 
     def control_step(self, q):
         "One step of the control module on the same vectors, towards its objective"
-        self.control.train(); self.model.eval().requires_grad_(False)
+        self.model.eval().requires_grad_(False)
+        loss = self.update_control(q)
+        self.model.train().requires_grad_(True)
+        return loss
+
+    def update_control(self, q):
+        "One gradient step of the control module; the ranker stays as it is"
+        self.control.train()
         pair = generate_pair(self.control, self.gen, q)
         loss = self.objective.loss(self.rank(pair)[0], pair)
         self.opt.zero_grad(); loss.backward(); self.opt.step(); self.schedule.step()
-        self.model.train().requires_grad_(True)
         return loss.item()
 
-    def before_fit(self): self.record(0)
+    def before_fit(self): self.record(0, *self.draw())
 
     def after_train(self):
         "Both steps with every mini-batch of q"
         losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.ranking.batch) if len(q) > 1]
-        self.record(self.epoch + 1, *torch.tensor(losses).mean(0).tolist())
+        self.record(self.epoch + 1, *self.draw(), *torch.tensor(losses).mean(0).tolist())
 
     @torch.no_grad()
-    def record(self, epoch, ranker_loss=float('nan'), control_loss=float('nan')):
+    def draw(self):
+        "All pairs as they are now, and their images as they are stored"
+        self.control.eval()
+        pairs = _pairs_now(self)
+        return pairs, _images(pairs)
+
+    def rank_all(self, pairs, images):
+        "Differences of all pairs"
+        self.model.eval()
+        return torch.cat([self.rank(p)[0] for p in pairs])
+
+    @torch.no_grad()
+    def record(self, epoch, pairs, images, ranker_loss=None, control_loss=float('nan')):
         "Note the state of training: one row of `HISTORY`"
-        self.control.eval(); self.model.eval()
-        pairs, j = _pairs_now(self), self.objective.j
-        diff = torch.cat([self.rank(p)[0] for p in pairs])
-        label = torch.cat([self.objective.label(p) for p in pairs])
-        y, (a, b) = _requests(pairs), _images(pairs)
+        j, (a, b), y = self.objective.j, images, _requests(pairs)
+        diff = self.rank_all(pairs, images)
+        label = torch.cat([self.objective.label(p) for p in pairs]).to(diff)
+        if ranker_loss is None: ranker_loss = ranknet_loss(diff, label).item()
         gap = ((y[0] - y[1])[:, j].abs() / self.gen.y_std[j]).mean().item()
         error = 1 - pair_accuracy(diff, hard_labels(label))
         quality = label_quality(self.annotator_model, a, b, label.cpu(), j)
         self.history.append([epoch, ranker_loss, control_loss, error, gap, *quality, diversity(torch.cat([a, b]))])
         self.y_history.append(y.cpu()); self.labels.append(label.cpu())
+
+# %% ../../nbs/methods/00_adversary.ipynb #82c87e56
+class BestResponse(Adversary):
+    "Train the control module against a ranker on features, which is fitted anew after each epoch"
+    def __init__(self,
+        ranker:LinearRanker, # fitted to the real pairs
+        real:tuple,          # (ImageSet, Pairs): the real pairs
+        *given,              # as for `Adversary`
+    ):
+        super().__init__(*given)
+        self.ranker, self.real = ranker, real
+
+    def rank(self, pair):
+        "Difference in strength of generated pairs"
+        v_a, v_b = self.ranker.strength(torch.cat([pair.x_a, pair.x_b])).chunk(2)
+        return v_a - v_b, None
+
+    def rank_all(self, pairs, images):
+        "Differences of all pairs; the features of their images are taken once for this and for `answer`"
+        v_a, v_b = self.ranker.score(torch.cat(images).cpu()).chunk(2)
+        return v_a - v_b
+
+    @torch.no_grad()
+    def answer(self, pairs, images):
+        "Fit the ranker to the real pairs and to the generated ones as they are now"
+        n, label = len(self.q), torch.cat([self.objective.label(p) for p in pairs]).cpu()
+        drawn = ImageSet(torch.cat(images).cpu()), Pairs(torch.arange(n), torch.arange(n, 2*n), label, 'pseudo')
+        self.ranker = refit(self.ranker, *join(self.real, drawn))
+
+    def train(self,
+        epochs:int, # through all random vectors
+    ) -> 'BestResponse':
+        "Let both learn in turn"
+        self.record(0, *self.draw())
+        for epoch in range(epochs):
+            losses = [self.update_control(q) for q in self.q.split(self.ranking.batch) if len(q) > 1]
+            drawn = self.draw()
+            self.answer(*drawn)
+            self.record(epoch + 1, *drawn, control_loss=sum(losses)/len(losses))
+        return self
 
 # %% ../../nbs/methods/00_adversary.ipynb #0fbb32f5
 @dataclass
@@ -175,6 +234,7 @@ class Proposal:
     labels:torch.Tensor|None=None    # inferred labels at every epoch (E, T)
     log:torch.Tensor|None=None       # one row an epoch, columns as in `HISTORY`
     control:dict|None=None           # state of the control module at the end
+    files:list|None=None             # originals of A, then of B, where they are photographs
 
     @property
     def history(self) -> pd.DataFrame:
@@ -186,7 +246,8 @@ class Proposal:
     ) -> tuple[ImageSet, Pairs]:
         "All pairs with their inferred labels"
         n = len(self.a)
-        return ImageSet(torch.cat([self.a, self.b])), Pairs(torch.arange(n), torch.arange(n, 2*n), self.target, origin)
+        image_set = ImageSet(torch.cat([self.a, self.b]), files=self.files)
+        return image_set, Pairs(torch.arange(n), torch.arange(n, 2*n), self.target, origin)
 
     def redraw(self,
         gen,             # the generator of the run
@@ -199,7 +260,7 @@ class Proposal:
         return generate(gen, y.flatten(0, 1).to(device), z.flatten(0, 1).to(device)).chunk(2)
 
 # %% ../../nbs/methods/00_adversary.ipynb #3120d923
-VERSION = 1 # of the loop and its objectives
+VERSION = 2 # of the loop and its objectives. 2: rankers on features answer with their best fit
 
 def _random_vectors(n, z_dim, correlation, seed):
     "The random vectors of `n` pairs (n, 2 z_dim); the two halves of each have a correlation"
@@ -223,7 +284,7 @@ def _run_learner(run, start, real, valid, config, seed, device):
 # %% ../../nbs/methods/00_adversary.ipynb #67ebd481
 def adversarial_run(
     gen,              # a frozen generator
-    start:Ranker,     # a ranker trained on the labelled pairs
+    start,            # a `LinearRanker` or a `Ranker`, trained on the labelled pairs
     real:tuple,       # (ImageSet, Pairs): the pairs labelled so far
     valid:tuple,      # (ImageSet, Pairs) to watch accuracy on
     objective,        # labels and loss: `AtticObjective(j)`, `AtticPlusObjective(...)`
@@ -235,14 +296,16 @@ def adversarial_run(
     annotator_model:AttributePredictor|None=None, # observes, and takes no part
 ) -> Adversary:       # at the end of training
     "Train ranker and control module against each other (Sec. III-C, equation 4)"
-    config, ranking = profile.adversary, replace(profile.ranker, imagenet=False)
+    config, ranking = profile.adversary, profile.ranker
     seed_everything(seed, 'adversary')
     control = _new_control(gen, objective, config).to(device)
     if last: control.load_state_dict(last.control)
     q = _random_vectors(n, gen.z_dim, objective.correlation, seed).to(device)
-    run = Adversary(control, gen, q, objective, config, ranking, annotator_model)
-    learn = _run_learner(run, start, real, valid, ranking, seed, device)
+    given = control, gen, q, objective, config, ranking, annotator_model
     epochs = max(1, round(config.steps / -(-n // ranking.batch)))
+    if isinstance(start, LinearRanker): return BestResponse(start, real, *given).train(epochs)
+    run, ranking = Adversary(*given), replace(ranking, imagenet=False)
+    learn = _run_learner(run, start, real, valid, ranking, seed, device)
     peak = ranking.lr / config.ranker_div if ranking.optimiser == 'adam' else ranking.lr
     with progress(learn, config.steps): learn.fit(epochs, learning_rates(ranking, peak))
     return run
@@ -262,11 +325,11 @@ def _proposal(kept):
     control = {k.removeprefix('control/'): v for k, v in kept.items() if k.startswith('control/')}
     return Proposal(control=control, **{k: v for k, v in kept.items() if not k.startswith('control/')})
 
-_VERSIONS = {m.__name__: m.VERSION for m in (control_module, generator, ranker_module, scorer)}
+_VERSIONS = {m.__name__: m.VERSION for m in (control_module, features, generator, linear, ranker_module, scorer)}
 
 def create_pairs(
     gen,              # a frozen generator
-    start:Ranker,     # a ranker trained on the labelled pairs
+    start,            # a `LinearRanker` or a `Ranker`, trained on the labelled pairs
     real:tuple,       # (ImageSet, Pairs): the pairs labelled so far
     valid:tuple,      # (ImageSet, Pairs) to watch accuracy on
     objective,        # labels and loss: `AtticObjective(j)`, `AtticPlusObjective(...)`
@@ -283,7 +346,7 @@ def create_pairs(
     states = dict(start=start.state_dict(), gen=gen.state_dict(), last=last and last.control,
                   annotator_model=annotator_model and annotator_model.state_dict())
     made_from = dict(version=VERSION, versions=_VERSIONS, config=[profile.adversary, profile.ranker], n=n, seed=seed,
-                     objective=objective.made_from, images=real[0].images, pairs=vars(real[1]))
+                     objective=objective.made_from, images=image_hashes(real[0]), pairs=vars(real[1]))
     make = lambda: _tensors(adversarial_run(*given))
     return _proposal(cached('adversary', made_from | states | device_facts(device), make))
 

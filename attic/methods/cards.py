@@ -16,6 +16,9 @@ from ..core import FACES, digest, pick_device, write_json
 from ..data.sources import SOURCES
 from .experiment import PACKAGES, TrainingSet
 from .methods import Experiment
+from ..models.deepstn import ranker_from, ranker_tensors
+from ..models.features import load_features
+from ..models.linear import LinearRanker, View
 from ..models.ranker import BACKBONES, Ranker
 from ..store import load_tensors, save_tensors
 
@@ -53,7 +56,7 @@ def _facts(result):
 
 def _check_row(ex, facts):
     "Raise `ValueError` for the facts of another experiment"
-    mine = dict(source=ex.dataset.source, attribute=ex.attr, seed=ex.seed, steps=ex.profile.ranker.steps,
+    mine = dict(source=ex.dataset.source, attribute=ex.attr, seed=ex.seed, ranker=ex.ranking.name,
                 data=digest(ex.dataset.fingerprints))
     other = [f'{k} {facts[k]!r} and not {v!r}' for k, v in mine.items() if facts.get(k, v) != v]
     remedy = 'Give the row that `run` returned for this one'
@@ -70,8 +73,7 @@ def _identity(ex, facts):
 def _numbers(ex, facts):
     "Sizes, labels and accuracies"
     tests = facts.get('tests', {})
-    return dict(width=ex.profile.ranker.width, steps=ex.profile.ranker.steps,
-                budget={k.removeprefix('n_'): facts[k] for k in _COUNTS},
+    return dict(ranker=ex.ranking.name, budget={k.removeprefix('n_'): facts[k] for k in _COUNTS},
                 accuracy={t: dict(accuracy=o['accuracy'], n_test=o['n_test']) for t, o in tests.items()})
 
 # %% ../../nbs/methods/04_cards.ipynb #a7f8a075
@@ -97,7 +99,7 @@ def model_card(
         licence=SOURCES[ex.dataset.source].licence(ex.dataset, people), versions=versions) | more
 
 # %% ../../nbs/methods/04_cards.ipynb #a9807066
-FORMAT = 1 # of model files; a reader refuses what is newer
+FORMAT = 2 # of model files; a reader refuses what is newer. 2: rankers on features
 _CARD = dict(name=str, attribute=str, limits=str, budget=dict, accuracy=dict, licence=dict, versions=dict)
 
 def model_files(
@@ -117,17 +119,26 @@ def _missing(card):
     return [k for k, kind in _CARD.items() if not isinstance(card.get(k), kind)]
 
 # %% ../../nbs/methods/04_cards.ipynb #545335cb
+def _parts(ranker):
+    "Tensors of a ranker, and what its card says of its network"
+    if isinstance(ranker, Ranker): return ranker.state_dict(), ranker.sizes
+    net = ranker.view.net
+    if ranker.view.predictor is not None:
+        raise ValueError("a ranker that weighs machine scores can't be saved without their network. Save one of Real")
+    return ranker_tensors(ranker), dict(features=net.name, side=net.side, key=net.key)
+
 def save_model(
-    ranker:Ranker, # a trained ranker
+    ranker,        # a trained `LinearRanker` or `Ranker`
     where,         # an existing folder, for files called as the card says; or a path, with or without suffix
     card:dict,     # from `model_card`
 ) -> Path:         # the weights' file; the card lies beside it
-    "Write `NAME.safetensors` and `NAME.json`; raise `ValueError` for a card that lacks an entry"
+    "Write `NAME.safetensors` and `NAME.json`; raise `ValueError` for a card that lacks an entry, or for machine scores"
     if _missing(card): raise ValueError(f"the card lacks {', '.join(_missing(card))}; make it with `model_card`")
     where = Path(where).expanduser()
     weights, about = model_files(where/f"{file_stem(card['name'])}.json" if where.is_dir() else where)
-    save_tensors(weights, ranker.state_dict(), dict(kind='attic ranker', format=FORMAT, name=card['name']))
-    write_json(about, card | dict(format=FORMAT, network=ranker.sizes, sha256=_sha256(weights)))
+    tensors, network = _parts(ranker)
+    save_tensors(weights, tensors, dict(kind='attic ranker', format=FORMAT, name=card['name']))
+    write_json(about, card | dict(format=FORMAT, network=network, sha256=_sha256(weights)))
     return weights
 
 # %% ../../nbs/methods/04_cards.ipynb #bdb93d2d
@@ -150,8 +161,8 @@ def _read_card(path):
     except (ValueError, RecursionError) as e: raise ValueError(f"{path} is damaged ({e}). {_AGAIN}") from e
     if not isinstance(card, dict) or type(card.get('format')) is not int:
         raise ValueError(f"{path} is not the card of a model. Name a file that `save_model` wrote")
-    if card['format'] != FORMAT:
-        raise ValueError(f"{path} has format {card['format']}, but this attic reads format {FORMAT}. "
+    if not 1 <= card['format'] <= FORMAT:
+        raise ValueError(f"{path} has format {card['format']}, but this attic reads formats 1 to {FORMAT}. "
                          "Use another version of attic, or save the model again")
     if _missing(card): raise ValueError(f"{path} lacks {', '.join(_missing(card))}. {_AGAIN}")
     return card
@@ -174,26 +185,53 @@ def _lay_out(card, path):
     with torch.device('meta'): return Ranker(**sizes)
 
 # %% ../../nbs/methods/04_cards.ipynb #d408e700
-def _check_tensors(tensors, ranker, weights, about):
+def _check_tensors(tensors, expected, weights, about):
     "Raise `ValueError` when tensors are not those of a network"
     shapes = lambda t: {k: (tuple(v.shape), v.dtype) for k, v in t.items()}
-    want, got = shapes(ranker.state_dict()), shapes(tensors)
+    want, got = shapes(expected), shapes(tensors)
     other = sorted(k for k in want | got if want.get(k) != got.get(k))
     network = f"the network that {about.name} describes"
     if other: raise ValueError(f"{weights} does not fit {network}: {', '.join(other[:3])}. {_AGAIN}")
     if not all(v.isfinite().all() for v in tensors.values()):
         raise ValueError(f"{weights} holds weights that are not numbers. Train and save the model again")
 
+def _net_of(network, weights, about):
+    "The features that a ranker weighs; raise `ValueError` saying what to install, or that they are others now"
+    name, side = network['features'], network.get('side')
+    if not isinstance(name, str) or type(side) is not int or not 16 <= side <= 1024:
+        raise ValueError(f"{about} gives no usable features. {_AGAIN}")
+    try: net = load_features(name, side)
+    except (ValueError, RuntimeError) as e: raise ValueError(f"{weights} weighs the features {name!r}: {e}") from e
+    if network.get('key') == net.key: return net
+    raise ValueError(f"{weights} weighs features that {name!r} gave in another version of attic. "
+                     "Use that version, or train the ranker again")
+
+def _on_features(tensors, network, weights, about):
+    "A ranker on features"
+    net, window, seen = _net_of(network, weights, about), tensors.get('window'), tensors.get('seen')
+    few = [t for t in (window, seen) if not isinstance(t, torch.Tensor) or t.ndim != 1 or len(t) > 3]
+    if few: raise ValueError(f"{weights} does not say what its ranker sees. {_AGAIN}")
+    view = View(net, window=window.tolist(), whole=bool(seen[-1:].any()))
+    one, flat = torch.zeros(len(view.norm())), torch.zeros(2)
+    expected = dict(mean=one, scale=one, weight=one, numbers=flat, seen=flat.bool(), window=torch.zeros(len(window)))
+    _check_tensors(tensors, expected, weights, about)
+    if len(window) not in (0, 3) or len(window) and not (0 < window[0] and window.abs().max() <= 1):
+        raise ValueError(f"{weights} has a window that is none: {window.tolist()}. {_AGAIN}")
+    return ranker_from(tensors, net)
+
 def load_model(
     path,          # either file of a model, or what both names have in common
     device='cpu',  # where the network goes: 'cpu', 'cuda', 'auto'
-) -> tuple[Ranker, dict]: # the ranker in evaluation mode, its card
+) -> tuple[torch.nn.Module, dict]: # a `LinearRanker` or `Ranker` in evaluation mode, its card
     "Read what `save_model` wrote; raise `ValueError` naming a file that is missing or damaged, and the remedy"
     weights, about = _there(path)
     card = _read_card(about)
     if card.get('sha256') != _sha256(weights):
         raise ValueError(f"{weights} is not what {about.name} describes: it is damaged, or of another model. {_AGAIN}")
-    tensors, ranker = load_tensors(weights)[0], _lay_out(card, about)
-    _check_tensors(tensors, ranker, weights, about)
+    tensors, network = load_tensors(weights)[0], card.get('network')
+    if isinstance(network, dict) and 'features' in network:
+        return _on_features(tensors, network, weights, about).to(pick_device(device)), card
+    ranker = _lay_out(card, about)
+    _check_tensors(tensors, ranker.state_dict(), weights, about)
     ranker.load_state_dict(tensors, assign=True)
     return ranker.eval().to(pick_device(device), memory_format=torch.channels_last), card

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 import torch
 
+from ..config import LinearConfig, RankerConfig
 from ..core import check_choice, device_facts, digest, option, write_json
 from ..data import dataset as dataset_module
 from ..data.pairs import ImageSet, Pairs, join
@@ -21,7 +22,7 @@ from ..labels.human_loop import People
 from . import adversary
 from .methods import BATCHES, METHODS, Experiment, ProposalRequest
 from .adversary import Proposal
-from ..models import control, flow, generator, ranker, scorer
+from ..models import control, deepstn, features, flow, generator, linear, ranker, scorer
 from ..models.ranker import accuracy, differences
 from ..store import read_row, row_path
 
@@ -41,10 +42,10 @@ ROUNDS = 4 # of proposals for one batch, where only kept pairs count
 def _label(request, method, before, again=ROUNDS - 1):
     "Add proposed pairs, labelled by the crowd; where only kept pairs count, ask again for the discarded ones"
     ex, made = request.ex, method.propose(request)
-    drawn, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
+    _, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
     kept = Pairs(kept.a, kept.b, kept.target, method.origin)
     n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'real'
-    both = join((request.image_set, request.pairs), (drawn, kept))
+    both = join((request.image_set, request.pairs), (made.pairs()[0], kept))
     now = TrainingSet(*both, before.n_real + n*real, before.n_synthetic + n*(not real), created=made)
     short = request.n - n
     if short <= 1 or not again: return now
@@ -94,7 +95,7 @@ def active_sets(
         yield now
 
 # %% ../../nbs/methods/02_experiment.ipynb #debc48a1
-VERSION = 1 # of how a run is put together and measured
+VERSION = 2 # of how a run is put together and measured. 2: rankers on features, originals of photographs
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -123,14 +124,16 @@ def _needs(ex, method, scenario):
     if 'generator' in needs and ex.prior == 'flow': needs |= {'flow'}
     return needs
 
-_MODULES = dict(ranker=(ranker,), generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
+_RANKERS = {LinearConfig: (features, linear, deepstn), RankerConfig: (ranker,)}
+_MODULES = dict(generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
                 annotator_model=(scorer,), adversary=(adversary, control), objective=(adversary,))
 _CONFIGS = dict(annotator_model='predictor')
 _PARTS = dict(images='generator', generator='generator', predictor='generator', annotator_model='crowd')
 
-def _versions(needs, method):
+def _versions(ex, needs, method):
     "The VERSION of each module that makes something for a run"
     used = {m for n in needs for m in _MODULES.get(n, ())} | {dataset_module, annotators, aggregate}
+    if 'ranker' in needs: used |= {*_RANKERS[type(ex.ranking)]}
     versions = {m.__name__.removeprefix('attic.'): m.VERSION for m in used}
     return versions | dict(run=VERSION, method=METHODS[method].version)
 
@@ -157,10 +160,11 @@ def run_config(
         raise ValueError(f"{method} needs images with strengths, and {data.name} has labelled pairs only. "
                          "Add strengths.csv, or choose Real")
     n_pairs = {k: getattr(profile.data, k) for k in ('n_train', 'n_valid', 'n_test')}
+    ranking = dict(ranker=ex.ranking) if 'ranker' in needs else {}
     return RunConfig(
         dataset=data.name, profile=profile.name, fingerprints={p: data.fingerprints[p] for p in parts}, n_pairs=n_pairs,
         attribute=ex.attr, method=method, scenario=scenario, seed=ex.seed, budget=ex.budget,
-        configs={n: getattr(profile, n) for n in names}, versions=_versions(needs, method),
+        configs={n: getattr(profile, n) for n in names} | ranking, versions=_versions(ex, needs, method),
         hardware=device_facts(ex.device), prior=ex.prior if 'generator' in needs else None,
         people=ex.people and ex.people.fingerprint)
 
@@ -195,9 +199,9 @@ def ranker_of(
     ex:Experiment,     # what is given
     method:str,        # one of `METHODS`
     train:TrainingSet, # what the method has brought
-) -> torch.nn.Module:  # a `Ranker`, or a `LinearProbe`
+) -> torch.nn.Module:  # a `LinearRanker`, a `Ranker`, or a `LinearProbe`
     "What a method ends with"
-    return (ex.fit_probe if METHODS[method].uses_probe else ex.fit)(train.image_set, train.pairs)
+    return METHODS[method].ranker(ex, train.image_set, train.pairs)
 
 def _sets(ex, method, scenario):
     "One training set, or in Active one after each batch"
@@ -215,7 +219,7 @@ def describe(
     names = dict(dataset=data.name, source=data.source, attribute=ex.attr, method=config.method)
     names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior)
     names |= dict(budget=ex.budget, curation=data.curation)
-    names |= dict(n_train=profile.data.n_train, steps=profile.ranker.steps, data=digest(data.fingerprints))
+    names |= dict(n_train=profile.data.n_train, ranker=ex.ranking.name, data=digest(data.fingerprints))
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
     configs = {k: vars(c) for k, c in config.configs.items()}
     return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)

@@ -8,20 +8,21 @@ __all__ = ['PRIORS', 'BUDGETS', 'NEEDS', 'METHODS', 'SCENARIOS', 'BATCHES', 'Exp
 
 # %% ../../nbs/methods/01_methods.ipynb #me04
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 import pandas as pd, torch, torch.nn as nn
 from torchvision.transforms import v2
 
-from ..config import Profile
+from ..config import LinearConfig, Profile, RankerConfig
 from ..core import check_choice, rng, seed_everything
 from ..data.dataset import Dataset, dataset_pairs
 from ..data.pairs import ImageSet, Pairs, targets
 from ..labels.annotators import SimulatedCrowd
 from .adversary import AtticObjective, AtticPlusObjective, Proposal, create_pairs
+from ..models.deepstn import fit, fit_on_features
 from ..models.flow import fit_flow
 from ..models.generator import fit_generator, generate
-from ..models.ranker import Ranker, fit_ranker, score
+from ..models.ranker import score
 from ..models.scorer import AttributePredictor, LinearProbe, fit_predictor, fit_probe
 
 # %% ../../nbs/methods/01_methods.ipynb #me06
@@ -89,12 +90,20 @@ class Experiment:
         "Test set -> (ImageSet, Pairs) that measure accuracy: in the true order, or as people labelled them"
         return {t: (self.dataset.part(t), dataset_pairs(self.dataset, self.attr, t)) for t in self.dataset.tests}
 
+    @property
+    def ranking(self) -> RankerConfig|LinearConfig:
+        "The profile's ranker, and the size at which it sees these images"
+        config = self.profile.ranker
+        return config if isinstance(config, RankerConfig) else replace(config, side=config.side or self.dataset.side)
+
     def fit(self,
         image_set:ImageSet, # images
         pairs:Pairs,        # labelled pairs of them
-    ) -> Ranker:
+        scores:bool=False,  # whether machine scores count as features
+    ) -> nn.Module:         # a `LinearRanker`, or a `Ranker`
         "Train a ranker as every method does"
-        return fit_ranker(image_set, pairs, self.valid, self.profile.ranker, self.seed, self.device)
+        given = image_set, pairs, self.valid, self.ranking, self.seed, self.device
+        return fit_on_features(*given, self.attribute_predictor) if scores else fit(*given)
 
     def fit_probe(self,
         image_set:ImageSet, # images
@@ -120,6 +129,11 @@ class ProposalRequest:
         return (self.ex.seed,) if self.turn == 0 else (self.ex.seed, self.turn)
 
 # %% ../../nbs/methods/01_methods.ipynb #me10
+def _real_pairs(image_set, a, b, target):
+    "A proposal of real images, with their originals"
+    files = image_set[torch.cat([a, b])].files
+    return Proposal(image_set.images[a], image_set.images[b], target, files=files)
+
 def real_plus(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
@@ -127,7 +141,7 @@ def real_plus(
     image_set = request.ex.dataset.part('generator')
     a, b = torch.randint(len(image_set), (2, request.n), generator=rng(*request.seed, 'real+'))
     gap = image_set.strengths[a] - image_set.strengths[b]
-    return Proposal(image_set.images[a], image_set.images[b], targets(gap[:, request.ex.j]))
+    return _real_pairs(image_set, a, b, targets(gap[:, request.ex.j]))
 
 # %% ../../nbs/methods/01_methods.ipynb #me12
 _jitter = v2.Compose([
@@ -173,13 +187,13 @@ def pool(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
     "Pool: the pairs of unlabelled real images that the ranker tells apart least"
-    images = request.ex.dataset.part('generator').images
-    order = torch.randperm(len(images), generator=rng(*request.seed, 'pool'))
-    a, b = order[:len(images)//2*2].view(2, -1)
-    v = score(request.ex.fit(request.image_set, request.pairs), images)
+    image_set = request.ex.dataset.part('generator')
+    order = torch.randperm(len(image_set), generator=rng(*request.seed, 'pool'))
+    a, b = order[:len(image_set)//2*2].view(2, -1)
+    v = score(request.ex.fit(request.image_set, request.pairs), image_set)
     closest = (v[a] - v[b]).abs().argsort()[:request.n]
     a, b = a[closest], b[closest]
-    return Proposal(images[a], images[b], targets(v[a] - v[b]))
+    return _real_pairs(image_set, a, b, targets(v[a] - v[b]))
 
 # %% ../../nbs/methods/01_methods.ipynb #me18
 def attic(
@@ -199,7 +213,8 @@ def attic_plus(
 def _adversarial(request, objective):
     "An adversarial run against a ranker that was trained on what is labelled so far"
     ex, labelled = request.ex, (request.image_set, request.pairs)
-    return create_pairs(ex.generator, ex.fit(*labelled), labelled, ex.valid, objective, request.n, ex.profile,
+    profile = replace(ex.profile, ranker=ex.ranking)
+    return create_pairs(ex.generator, ex.fit(*labelled), labelled, ex.valid, objective, request.n, profile,
                         request.seed, ex.device, last=request.last, annotator_model=ex.crowd.annotator_model)
 
 # %% ../../nbs/methods/01_methods.ipynb #me20
@@ -211,7 +226,7 @@ class Method:
     asks:bool=True             # whether people label them (Normal, Active)
     scenarios:tuple=('Normal', 'Auto', 'Active') # where it takes part
     needs:tuple=()             # what it uses beside real pairs and the crowd, of `NEEDS`
-    uses_probe:bool=False      # whether a linear probe takes the ranker's place
+    ranker:Callable=Experiment.fit # (`Experiment`, `ImageSet`, `Pairs`) -> what it ends with
     colour:int=0               # of its lines and dots, in seaborn's palette 'colorblind'
     version:int=1              # of `propose`: raise it when what it proposes changes
 
@@ -225,7 +240,9 @@ METHODS = {
     'Semantic Jitter': Method(semantic_jitter, needs=_DRAWS, colour=4),
     'Prior': Method(prior, needs=_DRAWS, colour=5),
     'Pool': Method(pool, 'real', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), colour=8),
-    'Judge': Method(uses_probe=True, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
+    'Probe': Method(ranker=Experiment.fit_probe, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
+    'Real + scores': Method(ranker=partial(Experiment.fit, scores=True), scenarios=('Normal', 'Auto'),
+                            needs=('ranker', 'predictor'), colour=9),
     'ATTIC': Method(attic, needs=_ADVERSARY, colour=2),
     'ATTIC+': Method(attic_plus, needs=(*_ADVERSARY, 'predictor', 'probe', 'objective'), colour=3),
 }

@@ -19,14 +19,15 @@ from ..worlds.population import WORLDS
 
 # %% ../../nbs/methods/03_sweep.ipynb #newfeb890e6
 def _is_usual(run):
-    "Whether a run buys all labels of its profile and trains for its steps, on the usual images"
+    "Whether a run buys all labels of its profile for the profile's ranker, on the usual images"
     p = PROFILES[run.profile]
-    usual = (run.n_train, run.steps) == (p.data.n_train, p.ranker.steps)
+    usual = (run.n_train, run.ranker) == (p.data.n_train, p.ranker.name)
     return usual and (run.dataset not in WORLDS or run.data == digest(get_dataset(run.dataset, p).fingerprints))
 
 def _usual(rows):
     "Rows of the usual experiment"
-    what = ['profile', 'dataset', 'n_train', 'steps', 'data']
+    what = ['profile', 'dataset', 'n_train', 'ranker', 'data']
+    rows = rows.assign(ranker=rows.get('ranker'))
     kinds = rows[what].drop_duplicates()
     return rows.merge(kinds.loc[[_is_usual(r) for r in kinds.itertuples()]])
 

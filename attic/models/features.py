@@ -154,7 +154,9 @@ class FeatureNet(nn.Module):
             x = F.interpolate(x, self.side, mode='bilinear', antialias=x.shape[-1] > self.side)
         x = (((x + 1)/2 - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         found = self.net.forward_intermediates(x, indices=self.entry.maps, intermediates_only=True, output_fmt='NCHW')
-        return [F.adaptive_avg_pool2d(m, min(g, m.shape[-1])) for m, g in zip(found, self.entry.grid)]
+        finer = max(1, self.side / self.entry.side) # a larger image keeps its detail, for windows over the maps
+        grids = [round(g*finer) for g in self.entry.grid]
+        return [F.adaptive_avg_pool2d(m, min(g, m.shape[-1])) for m, g in zip(found, grids)]
 
     def forward(self,
         x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]

@@ -406,12 +406,13 @@ def _in_batches(net, f, images, bs=256):
     return torch.cat([f(to_float(x.to(device))).cpu() for x in images.split(bs)])
 
 def score(
-    ranker,              # a trained `Ranker`, or a `LinearProbe`
-    images:torch.Tensor, # uint8 (N, 3, S, S)
+    ranker,              # a trained `Ranker`, `LinearRanker` or `LinearProbe`
+    images,              # an `ImageSet`, or uint8 (N, 3, S, S)
     bs:int=256,          # images at a time
 ) -> torch.Tensor:       # strengths (N,), on the CPU
-    "Strength of each image"
-    return _in_batches(ranker, ranker.strength, images, bs)
+    "Strength of each image; a ranker on features sees originals where there are any"
+    if hasattr(ranker, 'score'): return ranker.score(images)
+    return _in_batches(ranker, ranker.strength, getattr(images, 'images', images), bs)
 
 def crops(
     ranker:Ranker,       # a trained ranker
@@ -422,17 +423,17 @@ def crops(
 
 # %% ../../nbs/models/03_ranker.ipynb #f304a2a3
 def differences(
-    ranker,             # a trained `Ranker`, or a `LinearProbe`
+    ranker,             # a trained `Ranker`, `LinearRanker` or `LinearProbe`
     image_set:ImageSet, # images of the pairs
     pairs:Pairs,        # pairs that point into it
 ) -> torch.Tensor:      # v_a - v_b (P,), on the CPU
     "Difference in strength of each pair; every image is scored once"
     used, where = torch.cat([pairs.a, pairs.b]).unique(return_inverse=True)
-    v_a, v_b = score(ranker, image_set.images[used])[where].chunk(2)
+    v_a, v_b = score(ranker, image_set[used])[where].chunk(2)
     return v_a - v_b
 
 def accuracy(
-    ranker,             # a trained `Ranker`, or a `LinearProbe`
+    ranker,             # a trained `Ranker`, `LinearRanker` or `LinearProbe`
     image_set:ImageSet, # images of the pairs
     pairs:Pairs,        # pairs with known order
 ) -> float:             # share ordered right

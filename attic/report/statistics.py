@@ -81,7 +81,7 @@ def _mcnemar(right, base):
 
 # %% ../../nbs/report/00_statistics.ipynb #ba08c20f
 _PAIRED = ['dataset', 'scenario', 'test', 'attribute', 'seed']
-_APART = ('profile', 'budget', 'prior', 'annotator', 'n_train', 'steps', 'data', 'device', 'precision', 'torch')
+_APART = ('profile', 'budget', 'prior', 'annotator', 'n_train', 'ranker', 'data', 'device', 'precision', 'torch')
 
 def _check_single(rows):
     "Raise `ValueError` where a run is there twice, naming the column to choose by"
