@@ -175,7 +175,7 @@ RENAMED = dict(line.split() for line in """
     strange_real ood_stats
     unseen image_ood_penalty
     unheard attr_ood_penalty
-    Judge LinearProbe
+    Judge Probe
     fit_judge fit_probe
     Published AtticObjective,Attribute2Image
     Answerable AtticPlusObjective

@@ -415,10 +415,11 @@ def score(
     return _in_batches(ranker, ranker.strength, getattr(images, 'images', images), bs)
 
 def crops(
-    ranker:Ranker,       # a trained ranker
+    ranker,              # a trained `Ranker` or `LinearRanker`
     images:torch.Tensor, # uint8 (N, 3, S, S)
 ) -> torch.Tensor:       # scale, tx, ty (N, 3), on the CPU
     "Where a ranker looks in each image"
+    if hasattr(ranker, 'view'): return torch.tensor([ranker.view.window or (1., 0., 0.)]).expand(len(images), 3)
     return _in_batches(ranker, lambda x: ranker(x)[1], images)
 
 # %% ../../nbs/models/03_ranker.ipynb #f304a2a3
