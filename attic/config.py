@@ -100,7 +100,7 @@ class LinearConfig:
     folds:int=5                   # of the cross-validation, where there are too few validation pairs
     enough:int=100                # validation pairs that choose without cross-validation
     mirror:tuple=(False, True)    # whether maps are averaged with their mirror images; held-out pairs choose
-    scales:tuple=(0.8, 0.65, 0.5) # sizes of the windows that 'deepstn' tries, as shares of the image
+    scales:tuple=(0.8, 0.65, 0.5, 0.4) # sizes of the windows that 'deepstn' tries, as shares of the image
     shift:float=0.15              # how far it moves them from the middle (half the image is 1)
     batch:int=32                  # drawn pairs in a mini-batch of an adversarial run
 

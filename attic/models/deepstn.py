@@ -88,9 +88,9 @@ def fit_on_features(
     how_to, net = KINDS[check_choice(config.kind, KINDS, 'kind of ranker')], load_features(config.features, config.side)
     net, (image_set, pairs) = net.to(device), only_used(image_set, pairs)
     real = pairs[torch.from_numpy(pairs.origin == 'real')]
-    if 0 < len(real) < len(pairs):
-        first = fit_on_features(image_set, real, valid, config, seed, device, predictor)
-        how_to = partial(fit_linear, view=first.view)
+    if 0 < len(real) < len(pairs) or predictor:
+        seen = fit_on_features(image_set, real if len(real) else pairs, valid, config, seed, device).view
+        how_to = partial(fit_linear, view=View(net, seen.mirror, seen.window, seen.whole, predictor))
     images = [image_hashes(i[0]) for i in ((image_set, pairs), valid) if i]
     made_from = dict(versions=[VERSION, linear.VERSION], net=net.key, config=config, seed=seed, images=images,
                      pairs=[vars(i) for i in (pairs, valid and valid[1]) if i],

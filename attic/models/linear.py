@@ -19,6 +19,12 @@ from .extraction import FeatureTable, extract
 from .features import FeatureNet, load_features
 
 # %% ../../nbs/models/02_linear.ipynb #24cece39
+def _solve(a, b):
+    "Solve a x = b for a symmetric positive matrix; in double precision where it is nearly singular"
+    factor, failed = torch.linalg.cholesky_ex(a)
+    if failed: return torch.linalg.solve(a.double(), b.double()).to(b)
+    return torch.cholesky_solve(b[:, None], factor).squeeze(1)
+
 def newton(
     kernel:torch.Tensor, # products of the pairs' differences (P, P)
     target:torch.Tensor, # probability that A shows more, 0 to 1 (P,)
@@ -35,7 +41,7 @@ def newton(
         v = kernel @ c
         p = v.sigmoid()
         curve = (p * (1 - p) * share).clamp(min=1e-9)
-        new = torch.linalg.solve(kernel + torch.diag(penalty / curve), v - (p - target) * share / curve)
+        new = _solve(kernel + torch.diag(penalty / curve), v - (p - target) * share / curve)
         done = (new - c).abs().max() <= tolerance * new.abs().max()
         c = new
         if done: break

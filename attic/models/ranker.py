@@ -4,16 +4,14 @@
 
 # %% auto #0
 __all__ = ['PRETRAINED', 'BACKBONES', 'DEEPSTN', 'VERSION', 'OPTIMISERS', 'ranknet_loss', 'pair_accuracy', 'interp_weights',
-           'cut', 'crop', 'small_cnn', 'Backbone', 'imagenet_weights', 'PretrainedBackbone', 'Localiser', 'Ranker',
-           'PairLoader', 'Siamese', 'crop_penalty', 'CropPenalty', 'learning_rates', 'ranker_learner', 'new_ranker',
-           'fit_ranker', 'score', 'crops', 'differences', 'accuracy']
+           'cut', 'crop', 'small_cnn', 'Backbone', 'PretrainedBackbone', 'Localiser', 'Ranker', 'PairLoader', 'Siamese',
+           'crop_penalty', 'CropPenalty', 'learning_rates', 'ranker_learner', 'new_ranker', 'fit_ranker', 'score',
+           'crops', 'differences', 'accuracy']
 
 # %% ../../nbs/models/03_ranker.ipynb #106d8cb5
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import torch, torch.nn as nn
@@ -24,11 +22,12 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.metrics import AccumMetric
 from fastai.optimizer import OptimWrapper
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import get_model
 
 from ..config import RankerConfig
 from ..core import check_choice, device_facts, mixed_precision, progress, seed_everything
 from ..data.pairs import ImageSet, Pairs, to_float
+from .features import imagenet_weights
 from ..store import cached
 
 # %% ../../nbs/models/03_ranker.ipynb #031a20e0
@@ -106,29 +105,6 @@ PRETRAINED = {
     'resnet18': Backbone(224, maps=lambda net: nn.Sequential(*list(net.children())[:-2]),
                          features=lambda net: nn.Sequential(*list(net.children())[:-1], nn.Flatten()))}
 BACKBONES = ('small', *PRETRAINED)
-
-# %% ../../nbs/models/03_ranker.ipynb #new60008006
-def _fetch(url, path, prefix, remedy):
-    "Download a file unless it is there, and check it; raise `RuntimeError` with the remedy"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_file(): torch.hub.download_url_to_file(url, str(path), prefix)
-    except (OSError, RuntimeError) as e:
-        raise RuntimeError(f"the weights {path} are not here and could not be downloaded ({e}); {remedy}") from e
-    with path.open('rb') as f: sha = hashlib.file_digest(f, 'sha256').hexdigest()
-    if sha.startswith(prefix): return
-    raise RuntimeError(f"{path} is damaged (its SHA-256 begins with {sha[:8]}, not {prefix}); delete it; then {remedy}")
-
-def imagenet_weights(
-    name:str, # one of `PRETRAINED`
-) -> dict:    # name -> tensor
-    "ImageNet's weights of a network; raise `RuntimeError` saying what to do where they cannot be had"
-    url = get_model_weights(name).IMAGENET1K_V1.url
-    path = Path(torch.hub.get_dir())/'checkpoints'/Path(url).name
-    prefix = url.rsplit('-', 1)[1].split('.')[0]
-    _fetch(url, path, prefix, f"download {url} elsewhere and put it there, or set `imagenet=False` in the profile "
-                              "to start from random weights")
-    return torch.load(path, map_location='cpu', weights_only=True)
 
 # %% ../../nbs/models/03_ranker.ipynb #a3a0f661
 class PretrainedBackbone(nn.Module):
