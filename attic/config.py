@@ -103,6 +103,8 @@ class LinearConfig:
     scales:tuple=(0.8, 0.65, 0.5, 0.4) # sizes of the windows that 'deepstn' tries, as shares of the image
     shift:float=0.15              # how far it moves them from the middle (half the image is 1)
     batch:int=32                  # drawn pairs in a mini-batch of an adversarial run
+    judged:int=option(400)        # held-out pairs that are enough in cross-validation: more pairs, fewer folds
+    searched:int=option(500)      # training pairs, at most, that choose the window
 
     @property
     def name(self) -> str:

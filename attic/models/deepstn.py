@@ -11,7 +11,7 @@ from itertools import product
 import torch, torch.nn as nn
 
 from ..config import LinearConfig, RankerConfig
-from ..core import check_choice, device_facts
+from ..core import check_choice, device_facts, rng
 from ..data.pairs import ImageSet, Pairs, only_used
 from . import linear
 from .extraction import image_hashes
@@ -44,13 +44,14 @@ def fit_deepstn(
 ) -> LinearRanker:
     "Fit a ranker on a window over the maps, the whole, or both (equation 3)"
     net = net or load_features(config.features, config.side)
-    def fit(views): return best_view(views, (images, pairs), valid, config, weight, seed)
+    def fit(views, pairs, weight): return best_view(views, (images, pairs), valid, config, weight, seed)
     def view(window, whole, mirror): return View(net, mirror, window, whole, predictor)
     mirrors, tried = config.mirror, windows(config.scales, config.shift)
-    first, loss = fit([view(w, False, mirrors[-1]) for w in tried])
+    some = torch.randperm(len(pairs), generator=rng(seed, 'windows'))[:config.searched].sort().values
+    first, _ = fit([view(w, False, mirrors[-1]) for w in tried], pairs[some], None if weight is None else weight[some])
     window = first.view.window
-    ranker, best = fit([view(window, True, m) for m in mirrors] + [view((), True, m) for m in mirrors])
-    return ranker if best < loss else first
+    seen = [(window, False, mirrors[-1])] + [(w, True, m) for w in (window, ()) for m in mirrors]
+    return fit([view(*s) for s in seen], pairs, weight)[0]
 
 # %% ../../nbs/models/04_deepstn.ipynb #54a8fb8e
 VERSION = 1 # of how windows are chosen

@@ -70,15 +70,15 @@ def held_out_differences(
     weight:torch.Tensor, # of each (P,)
     config:LinearConfig, # penalties, folds
     seed:int=0,          # of the folds
-) -> torch.Tensor:       # v_a - v_b from a fit without their images; penalties from large to small (penalties, P)
-    "Cross-validation over pairs"
-    diff = torch.zeros(len(config.penalties), len(pairs), dtype=kernel.dtype)
+) -> tuple:              # v_a - v_b from a fit without their images (penalties, P); which pairs were held out (P,)
+    "Cross-validation over pairs, for penalties from large to small; `config.judged` held-out pairs are enough"
+    diff, judged = torch.zeros(len(config.penalties), len(pairs), dtype=kernel.dtype), torch.zeros(len(pairs), dtype=bool)
     for out, rest in _folds(pairs, min(config.folds, len(pairs)), seed):
-        if not rest.any(): continue
+        if not rest.any() or judged.sum() >= config.judged: continue
         target = pairs.target[rest].to(kernel)
         solutions = _path(kernel[rest][:, rest], target, weight[rest], config.penalties)
-        diff[:, out] = solutions @ kernel[rest][:, out]
-    return diff
+        diff[:, out], judged = solutions @ kernel[rest][:, out], judged | out
+    return diff, judged
 
 def _loss(diff, target, weight):
     "RankNet's mean loss over weighted pairs"
@@ -227,9 +227,9 @@ def _held_out(view, kernel, diff, train, valid, weight, standard, config, seed):
         solutions = _path(kernel, train.pairs.target, weight, config.penalties)
         cross = diff @ valid.differences(view, *standard)[0].T
         return solutions @ cross, valid.pairs.target, torch.ones(len(valid.pairs))
+    held_out, judged = held_out_differences(kernel, train.pairs, weight, config, seed)
     real = torch.from_numpy(train.pairs.origin == 'real')
-    judged = real if real.any() else ~real
-    held_out = held_out_differences(kernel, train.pairs, weight, config, seed)
+    if (judged & real).any(): judged &= real
     return held_out[:, judged], train.pairs.target[judged], weight[judged]
 
 def _fit_view(view, train, valid, weight, config, seed):
