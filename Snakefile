@@ -19,17 +19,20 @@ from attic.store import load_rows
 
 DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Auto', data='world', budget='bought',
                 prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)),
-                columns='', skip_missing='') # of a folder: which columns are attributes; leave out rows that lack values
+                columns='', skip_missing='', # of a folder: which columns are attributes; leave out rows that lack values
+                features='', side='') # of the ranker: which network, and at how many pixels it sees images
 for name in config: check_choice(name, DEFAULTS, 'config')
 OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
 
-OUT, DATA, PROFILE = OPTIONS['out'], OPTIONS['data'], get_profile(OPTIONS['profile'])
+OUT, DATA = OPTIONS['out'], OPTIONS['data']
+PROFILE = get_profile(OPTIONS['profile']).choose(features=OPTIONS['features'], side=int(OPTIONS['side'] or 0))
 ATTRIBUTES = [a.strip() for a in OPTIONS['attributes'].split(',')]
 SEEDS = range(int(OPTIONS['seeds']))
 WANTED = [(m, s) for m in parse_names(OPTIONS['methods'], METHODS, 'method')
           for s in parse_names(OPTIONS['scenarios'], SCENARIOS, 'scenario') if s in METHODS[m].scenarios]
 CHOICES = dict(attributes=OPTIONS['columns'], skip_missing=bool(OPTIONS['skip_missing'])) # about a folder of images
 FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'device', 'out')]
+FLAGS += [f'--{k}={OPTIONS[k]}' for k in ('features', 'side') if OPTIONS[k]]
 FLAGS += [f"--attributes={CHOICES['attributes']}"]*bool(CHOICES['attributes'])
 FLAGS += ['--skip_missing']*CHOICES['skip_missing']
 os.environ.update(OMP_NUM_THREADS='1', MKL_NUM_THREADS='1')
@@ -60,7 +63,8 @@ def dataset(kind_of):
 # A folder is not its name: other images, strengths or choices have other fingerprints, and so other jobs
 PRINTS = digest([dataset(k).fingerprints for k in sorted({kind(a) for a in ATTRIBUTES})], n=8)
 NAME = re.sub(r'[^\w.-]+', '_', os.path.basename(os.path.realpath(DATA)))[:40]
-SWEEP = '-'.join([PROFILE.name, NAME, PRINTS, OPTIONS['budget'], OPTIONS['prior']])
+RANKER = re.sub(r'[^\w.-]+', '_', OPTIONS['features'] + OPTIONS['side'])
+SWEEP = '-'.join(filter(None, [PROFILE.name, NAME, PRINTS, RANKER, OPTIONS['budget'], OPTIONS['prior']]))
 JOBS = f"{OUT}/sweep/{SWEEP}/{OPTIONS['scenarios']}"
 
 def missing(attr, seed):

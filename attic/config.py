@@ -188,6 +188,17 @@ class Profile:
         new = {k: replace(getattr(self, k), **v) if isinstance(v, dict) else v for k, v in changes.items()}
         return replace(self, **new)
 
+    def choose(self,
+        labels:int=0,    # labels to buy; 0 is as many as the profile says
+        features:str='', # one of `models.features.FEATURES`, or a name of timm; empty is the profile's
+        side:int=0,      # pixels at which their network sees images; 0 is what the features are made for
+    ) -> 'Profile':
+        "The same profile with what a command may change; raise `ValueError` for features of a ranker from pixels"
+        ranking = {k: v for k, v in dict(features=features, side=side).items() if v}
+        if ranking and not isinstance(self.ranker, LinearConfig):
+            raise ValueError(f"the ranker of {self.name!r} learns from pixels, and has no {' and '.join(ranking)}")
+        return self.replace(data=dict(n_train=labels or self.data.n_train), ranker=ranking)
+
 # %% ../nbs/01_config.ipynb #6331c509
 _standard = Profile('standard', '2 to 10 minutes; about 95 % of masculine in its own pool')
 

@@ -72,6 +72,8 @@ def run(
     votes:int=5,           # answers of people that a pair needs
     attributes:str='',     # of a folder: which columns of strengths.csv are attributes; empty takes all that can be
     skip_missing:store_true=False, # of a folder: leave out rows of strengths.csv that lack a value
+    features:str='',       # pretrained network whose features are ranked; empty is the profile's
+    side:int=0,            # pixels at which it sees images, such as 320; 0 is what it's made for
     device:str='auto',     # 'auto', 'cpu', 'cuda'
     out:str='',            # folder of results; empty is `runs/`
     done:str='',           # a file to write when all is done, with the keys of the rows
@@ -83,21 +85,20 @@ def run(
     from attic.methods import sweep
     check_choice(annotator, ANNOTATORS, 'annotator')
     choices = dict(attributes=attributes, skip_missing=skip_missing)
-    ex = _experiment(attr, data, profile, labels, seed, device, prior, budget, **choices)
+    ex = _experiment(attr, data, profile, (labels, features, side), seed, device, prior, budget, **choices)
     keys, waiting = [], []
     if prepare: sweep.prepare(ex)
     else: keys, waiting = sweep.run_attribute(ex, methods, scenarios, out, votes if annotator == 'people' else 0)
     if waiting: sys.exit('\n'.join(map(str, waiting)))
     if done: write_json(done, keys)
 
-def _experiment(attr, data, profile, labels, seed, device, prior, budget, **choices):
+def _experiment(attr, data, profile, chosen, seed, device, prior, budget, **choices):
     "The experiment that options describe"
     from attic.config import get_profile
     from attic.core import pick_device
     from attic.data.sources import get_dataset
     from attic.methods.methods import Experiment
-    p = get_profile(profile or None)
-    if labels: p = p.replace(data=dict(n_train=labels))
+    p = get_profile(profile or None).choose(*chosen)
     dataset = get_dataset(data, p, attr, **choices)
     if dataset.source == 'folder': print(dataset)
     return Experiment(dataset, attr, p, seed, pick_device(device), prior, budget)
