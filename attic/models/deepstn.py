@@ -16,7 +16,7 @@ from ..data.pairs import ImageSet, Pairs, only_used
 from . import linear
 from .extraction import image_hashes
 from .features import FeatureNet, load_features
-from .linear import LinearRanker, View, best_view, fit_linear
+from .linear import LinearRanker, View, best_view, features_for, fit_linear
 from .ranker import fit_ranker
 from ..store import cached
 
@@ -43,7 +43,7 @@ def fit_deepstn(
     predictor:nn.Module|None=None, # whose machine scores count as features
 ) -> LinearRanker:
     "Fit a ranker on a window over the maps, the whole, or both (equation 3)"
-    net = net or load_features(config.features, config.side)
+    net = net or features_for(images, config)
     def fit(views, pairs, weight): return best_view(views, (images, pairs), valid, config, weight, seed)
     def view(window, whole, mirror): return View(net, mirror, window, whole, predictor)
     mirrors, tried = config.mirror, windows(config.scales, config.shift)
