@@ -13,7 +13,7 @@ import pandas as pd
 from attic.config import get_profile
 from attic.core import FACES, SHOES, check_choice, digest, parse_names
 from attic.data.sources import get_dataset
-from attic.methods.experiment import run_config
+from attic.methods.experiment import cannot_run, run_config
 from attic.methods.methods import METHODS, SCENARIOS, Experiment
 from attic.store import load_rows
 
@@ -72,6 +72,7 @@ def missing(attr, seed):
     ex = Experiment(dataset(kind(attr)), attr, PROFILE, seed, prior=OPTIONS['prior'], budget=OPTIONS['budget'])
     lack = {}
     for method, scenario in WANTED:
+        if cannot_run(ex, method, scenario): continue
         run = run_config(ex, method, scenario)
         there = any(digest(replace(run, hardware=facts)) in KEYS for facts in MADE_ON)
         if not there: lack.setdefault(method, []).append(digest(replace(run, hardware={})))

@@ -18,6 +18,7 @@ MODULES = (
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
     'models.features', 'models.extraction', 'models.linear',
     'models.ranker', 'models.deepstn', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
+    'models.zeroshot',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
     'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',
     'labels.annotators', 'labels.human_loop', 'app.rank', 'app.sort', 'app.batch_cli',

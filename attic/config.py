@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DataConfig', 'RankerConfig', 'GeneratorConfig', 'FlowConfig', 'PredictorConfig', 'LinearConfig',
-           'ProbeConfig', 'AdversaryConfig', 'ObjectiveConfig', 'CrowdConfig', 'Profile', 'default_profile',
-           'get_profile', 'check_parameters']
+           'WordsConfig', 'ProbeConfig', 'AdversaryConfig', 'ObjectiveConfig', 'CrowdConfig', 'Profile',
+           'default_profile', 'get_profile', 'check_parameters']
 
 # %% ../nbs/01_config.ipynb #a44d68d6
 import os
@@ -105,11 +105,19 @@ class LinearConfig:
     batch:int=32                  # drawn pairs in a mini-batch of an adversarial run
     judged:int=option(400)        # held-out pairs that are enough in cross-validation: more pairs, fewer folds
     searched:int=option(500)      # training pairs, at most, that choose the window
+    priors:tuple=option((0., 1., 2., 4., 8.)) # weights that a word's scores may have before the first answer
 
     @property
     def name(self) -> str:
         "What rows and cards call it"
         return f'{self.kind} on {self.features}'
+
+@dataclass(frozen=True)
+class WordsConfig:
+    "What a network that reads text is asked about an attribute; ours"
+    model:str='clip_base' # one of `models.zeroshot.TEXT_MODELS`
+    more:str='a very {} photo'          # what shows more of it
+    less:str='a photo that is not {}'   # what shows less
 
 @dataclass(frozen=True)
 class ProbeConfig:
@@ -177,6 +185,7 @@ class Profile:
     flow:FlowConfig=FlowConfig()            # its learnt prior
     predictor:PredictorConfig=PredictorConfig() # the crowd's annotator model, and the attribute predictor
     probe:ProbeConfig=ProbeConfig()         # the linear probe
+    words:WordsConfig=WordsConfig()         # what zero-shot ranking asks
     adversary:AdversaryConfig=AdversaryConfig() # the loop and the control module
     objective:ObjectiveConfig=ObjectiveConfig() # what ATTIC+ minimises
     crowd:CrowdConfig=CrowdConfig()         # the simulated annotators

@@ -24,6 +24,7 @@ from ..models.flow import fit_flow
 from ..models.generator import fit_generator, generate
 from ..models.ranker import score
 from ..models.scorer import AttributePredictor, LinearProbe, fit_predictor, fit_probe
+from ..models.zeroshot import ZeroShot, load_clip
 
 # %% ../../nbs/methods/01_methods.ipynb #me06
 PRIORS = ('flow', 'normal')
@@ -99,11 +100,23 @@ class Experiment:
     def fit(self,
         image_set:ImageSet, # images
         pairs:Pairs,        # labelled pairs of them
-        scores:bool=False,  # whether machine scores count as features
+        more:str='',        # what counts as features, too: 'attribute_predictor', or 'word'
     ) -> nn.Module:         # a `LinearRanker`, or a `Ranker`
         "Train a ranker as every method does"
         given = image_set, pairs, self.valid, self.ranking, self.seed, self.device
-        return fit_on_features(*given, self.attribute_predictor) if scores else fit(*given)
+        return fit_on_features(*given, getattr(self, more)) if more else fit(*given)
+
+    @cached_property
+    def word(self) -> ZeroShot:
+        "Ranks by the attribute's name; raise `RuntimeError` saying what to install or to place"
+        return ZeroShot(load_clip(self.profile.words.model).to(self.device), self.attr, self.profile.words)
+
+    def ask_word(self,
+        image_set:ImageSet, # not looked at
+        pairs:Pairs,        # not looked at
+    ) -> ZeroShot:
+        "Rank without labels"
+        return self.word
 
     def fit_probe(self,
         image_set:ImageSet, # images
@@ -230,7 +243,7 @@ class Method:
     colour:int=0               # of its lines and dots, in seaborn's palette 'colorblind'
     version:int=1              # of `propose`: raise it when what it proposes changes
 
-NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'adversary', 'objective')
+NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'words', 'adversary', 'objective')
 _DRAWS, _ADVERSARY = ('ranker', 'generator'), ('ranker', 'generator', 'adversary')
 METHODS = {
     'Real': Method(needs=('ranker',), colour=7),
@@ -241,8 +254,11 @@ METHODS = {
     'Prior': Method(prior, needs=_DRAWS, colour=5),
     'Pool': Method(pool, 'real', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), colour=8),
     'Probe': Method(ranker=Experiment.fit_probe, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
-    'Real + scores': Method(ranker=partial(Experiment.fit, scores=True), scenarios=('Normal', 'Auto'),
+    'Real + scores': Method(ranker=partial(Experiment.fit, more='attribute_predictor'), scenarios=('Normal', 'Auto'),
                             needs=('ranker', 'predictor'), colour=9),
+    'Zero-shot': Method(ranker=Experiment.ask_word, scenarios=('Normal',), needs=('words',), colour=6),
+    'Real + word': Method(ranker=partial(Experiment.fit, more='word'), scenarios=('Normal',), needs=('ranker', 'words'),
+                          colour=9),
     'ATTIC': Method(attic, needs=_ADVERSARY, colour=2),
     'ATTIC+': Method(attic_plus, needs=(*_ADVERSARY, 'predictor', 'probe', 'objective'), colour=3),
 }

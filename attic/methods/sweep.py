@@ -12,7 +12,7 @@ from ..config import PROFILES
 from ..core import digest, parse_names, root
 from ..data.sources import get_dataset
 from ..labels.human_loop import Waiting
-from .experiment import ask_people, has_images, run
+from .experiment import ask_people, cannot_run, run
 from .methods import METHODS, SCENARIOS, Experiment
 from ..store import load_rows, results_dir
 from ..worlds.population import WORLDS
@@ -81,13 +81,14 @@ def run_attribute(
     votes:int=0,    # answers of people that a pair needs; 0 where the simulated crowd answers
 ) -> tuple[list, list]: # keys of the rows, and what runs are waiting for
     "Do all runs of one attribute with one seed; raise `ValueError` for names that do not exist"
-    methods, scenarios = parse_names(methods, METHODS, 'method'), parse_names(scenarios, SCENARIOS, 'scenario')
+    every, methods = methods, parse_names(methods, METHODS, 'method')
+    scenarios = parse_names(scenarios, SCENARIOS, 'scenario')
     wanted = [(m, s) for m in methods for s in scenarios if s in METHODS[m].scenarios]
     if not wanted: raise ValueError(f"none of {', '.join(methods)} takes part in {', '.join(scenarios)}")
-    able = [(m, s) for m, s in wanted if has_images(ex, m, s)]
-    if left := sorted({m for m, s in wanted if (m, s) not in able}, key=methods.index):
-        print(f"left out, as {ex.dataset.name} has labelled pairs and no strengths: {', '.join(left)}")
-    wanted, out = able, results_dir(out)
+    lacks = {(m, s): cannot_run(ex, m, s, asked=every != 'all') for m, s in wanted}
+    for why in dict.fromkeys(filter(None, lacks.values())):
+        print(f"{', '.join(dict.fromkeys(m for (m, _), w in lacks.items() if w == why))} left out: {why}")
+    wanted, out = [run for run in wanted if not lacks[run]], results_dir(out)
     rows = [_run_one(ask_people(ex, m, s, out, votes) if votes else ex, m, s, out) for m, s in wanted]
     return [r['key'] for r in rows if isinstance(r, dict)], [r for r in rows if isinstance(r, Waiting)]
 

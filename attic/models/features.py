@@ -42,18 +42,21 @@ def packaged_weights(
 
 # %% ../../nbs/models/00_features.ipynb #a7c12e8e
 def hub_weights(
-    model:str, # timm's name
+    model:str, # timm's name, or what the file that you place is called
     repo:str,  # on the hub
+    file:str='model.safetensors', # in the repository
+    download:bool=True, # False looks on this machine only
 ) -> Path:     # a safetensors file
     "The weights of a network: a file that you placed, or the hub's; raise `RuntimeError` naming the file to place"
     path = data_root()/'weights'/f'{model}.safetensors'
     if path.is_file(): return path
     try:
         from huggingface_hub import hf_hub_download
-        return Path(hf_hub_download(repo, 'model.safetensors'))
+        return Path(hf_hub_download(repo, file, local_files_only=not download))
     except Exception as e:
-        url = f'https://huggingface.co/{repo}/resolve/main/model.safetensors'
-        raise RuntimeError(f"the weights of {model} are not here, and could not be downloaded ({type(e).__name__}). "
+        url = f'https://huggingface.co/{repo}/resolve/main/{file}'
+        tried = f', and could not be downloaded ({type(e).__name__})'*download
+        raise RuntimeError(f"the weights of {model} are not here{tried}. "
                            f"Download {url} elsewhere, and place it at {path}") from e
 
 # %% ../../nbs/models/00_features.ipynb #532b1c16

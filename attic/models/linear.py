@@ -34,13 +34,14 @@ def newton(
     start:torch.Tensor|None=None, # coefficients to begin with (P,)
     steps:int=30,        # at most
     tolerance:float=1e-6, # relative change of the coefficients at which it stops
+    offset:torch.Tensor|float=0., # what v_a - v_b is before the fit (P,)
 ) -> torch.Tensor:       # coefficients (P,): w is their sum over differences
     "Minimise RankNet's mean loss and penalty/2 |w|^2 (equations 1 and 2)"
     share = weight / weight.sum()
     c = torch.zeros_like(target) if start is None else start
     for _ in range(steps):
         v = kernel @ c
-        p = v.sigmoid()
+        p = (v + offset).sigmoid()
         curve = (p * (1 - p) * share).clamp(min=1e-9)
         new = _solve(kernel + torch.diag(penalty / curve), v - (p - target) * share / curve)
         done = (new - c).abs().max() <= tolerance * new.abs().max()
@@ -49,11 +50,11 @@ def newton(
     return c
 
 # %% ../../nbs/models/02_linear.ipynb #3fe8181c
-def _path(kernel, target, weight, penalties, tolerance=1e-3):
+def _path(kernel, target, weight, penalties, offset, tolerance=1e-3):
     "The solution for each penalty, each found from that of the next larger one (penalties, P)"
     c, solutions = None, []
     for penalty in sorted(penalties, reverse=True):
-        c = newton(kernel, target, weight, penalty, c, tolerance=tolerance)
+        c = newton(kernel, target, weight, penalty, c, tolerance=tolerance, offset=offset)
         solutions.append(c)
     return torch.stack(solutions)
 
@@ -71,14 +72,16 @@ def held_out_differences(
     weight:torch.Tensor, # of each (P,)
     config:LinearConfig, # penalties, folds
     seed:int=0,          # of the folds
+    offset:torch.Tensor|None=None, # what v_a - v_b is before the fit (P,); None is nothing
 ) -> tuple:              # v_a - v_b from a fit without their images (penalties, P); which pairs were held out (P,)
     "Cross-validation over pairs, for penalties from large to small; `config.judged` held-out pairs are enough"
     diff, judged = torch.zeros(len(config.penalties), len(pairs), dtype=kernel.dtype), torch.zeros(len(pairs), dtype=bool)
+    offset = torch.zeros(len(pairs), dtype=kernel.dtype) if offset is None else offset
     for out, rest in _folds(pairs, min(config.folds, len(pairs)), seed):
         if not rest.any() or judged.sum() >= config.judged: continue
         target = pairs.target[rest].to(kernel)
-        solutions = _path(kernel[rest][:, rest], target, weight[rest], config.penalties)
-        diff[:, out], judged = solutions @ kernel[rest][:, out], judged | out
+        solutions = _path(kernel[rest][:, rest], target, weight[rest], config.penalties, offset[rest])
+        diff[:, out], judged = solutions @ kernel[rest][:, out] + offset[out], judged | out
     return diff, judged
 
 def _loss(diff, target, weight):
@@ -98,7 +101,7 @@ class View(nn.Module):
         mirror:bool=False,  # average each map with its mirror image
         window:tuple=(),    # scale, tx, ty of a window: share of the image, and its middle in -1 to 1; () has none
         whole:bool=True,    # the whole maps, too
-        predictor:nn.Module|None=None, # an `AttributePredictor`, whose strengths count as features
+        predictor:nn.Module|None=None, # an `AttributePredictor` or a `ZeroShot`, whose strengths count as features
     ):
         super().__init__()
         self.net, self.mirror, self.window, self.whole = net, mirror, tuple(window), whole
@@ -143,9 +146,7 @@ class View(nn.Module):
         x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
     ) -> torch.Tensor:  # (B, F)
         "What the ranker weighs; gradients reach the image"
-        if self.predictor is None: return self.rows(self.net(x))
-        small = x if x.shape[-1] == 64 else F.interpolate(x, 64, mode='bilinear', antialias=True)
-        return self.rows(self.net(x), self.predictor.strengths(small))
+        return self.rows(self.net(x), None if self.predictor is None else self.predictor.strengths(x))
 
     def source(self,
         images, # an `ImageSet`, uint8 (N, 3, S, S), or a `FeatureTable`
@@ -153,7 +154,7 @@ class View(nn.Module):
         "Features of images, for `take`"
         if isinstance(images, FeatureTable): return images, None
         if isinstance(images, torch.Tensor): images = ImageSet(images)
-        scores = None if self.predictor is None else self.predictor.predict(images.images)[0]
+        scores = None if self.predictor is None else self.predictor.machine_scores(images)
         return extract(images, self.net), scores
 
     def take(self,
@@ -222,13 +223,14 @@ class _Data:
         x = ((rows - mean) / scale)[where]
         return x[:len(self.pairs)] - x[len(self.pairs):], mean, scale
 
-def _held_out(view, kernel, diff, train, valid, weight, standard, config, seed):
+def _held_out(view, kernel, diff, train, valid, weight, standard, config, seed, prior):
     "Differences of held-out pairs for each penalty, from large to small; their targets and weights"
+    offset = prior * diff[:, -1] # the last column is the word's score
     if valid is not None and len(valid.pairs) >= config.enough:
-        solutions = _path(kernel, train.pairs.target, weight, config.penalties)
-        cross = diff @ valid.differences(view, *standard)[0].T
-        return solutions @ cross, valid.pairs.target, torch.ones(len(valid.pairs))
-    held_out, judged = held_out_differences(kernel, train.pairs, weight, config, seed)
+        solutions = _path(kernel, train.pairs.target, weight, config.penalties, offset)
+        asked = valid.differences(view, *standard)[0]
+        return solutions @ (diff @ asked.T) + prior * asked[:, -1], valid.pairs.target, torch.ones(len(valid.pairs))
+    held_out, judged = held_out_differences(kernel, train.pairs, weight, config, seed, offset)
     real = torch.from_numpy(train.pairs.origin == 'real')
     if (judged & real).any(): judged &= real
     return held_out[:, judged], train.pairs.target[judged], weight[judged]
@@ -237,12 +239,16 @@ def _fit_view(view, train, valid, weight, config, seed):
     "The best penalty and its solution for one view"
     diff, *standard = train.differences(view)
     kernel = diff @ diff.T
-    held_out, target, count = _held_out(view, kernel, diff, train, valid, weight, standard, config, seed)
-    losses = [_loss(d, target, count).item() for d in held_out]
-    k = int(np.argmin(losses))
-    penalty, sharpness = sorted(config.penalties, reverse=True)[k], _sharpness(held_out[k], target, count)
-    w = newton(kernel, train.pairs.target, weight, penalty) @ diff * sharpness
-    return _Fit(losses[k], LinearRanker(view, *standard, w, penalty, sharpness))
+    def fit(prior):
+        "The best penalty for a weight that the word has before the first answer"
+        held_out, target, count = _held_out(view, kernel, diff, train, valid, weight, standard, config, seed, prior)
+        losses = [_loss(d, target, count).item() for d in held_out]
+        k = int(np.argmin(losses))
+        return losses[k], prior, sorted(config.penalties, reverse=True)[k], _sharpness(held_out[k], target, count)
+    loss, prior, penalty, sharpness = min(map(fit, config.priors if hasattr(view.predictor, 'word') else (0.,)))
+    w = newton(kernel, train.pairs.target, weight, penalty, offset=prior * diff[:, -1]) @ diff
+    w[-1] += prior
+    return _Fit(loss, LinearRanker(view, *standard, w * sharpness, penalty, sharpness))
 
 # %% ../../nbs/models/02_linear.ipynb #51d4a77e
 VERSION = 1 # of what a fitted ranker is

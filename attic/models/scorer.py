@@ -49,10 +49,17 @@ class AttributePredictor(nn.Module):
         return strengths, log_var.clamp(-8, 4)
 
     def strengths(self,
-        x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
+        x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
     ) -> torch.Tensor:  # (B, A), in their units; differentiable in the images
-        "Estimate strengths"
+        "Estimate strengths, at 64 pixels"
+        if x.shape[-1] != 64: x = F.interpolate(x, 64, mode='bilinear', antialias=x.shape[-1] > 64)
         return self((x,))[0] * self.y_std + self.y_mean
+
+    def machine_scores(self,
+        images:ImageSet, # images
+    ) -> torch.Tensor:   # (N, A), in their units
+        "Strengths of an image set, as features of a ranker"
+        return self.predict(images.images)[0]
 
     def ood_score(self,
         x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
