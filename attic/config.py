@@ -96,7 +96,7 @@ class LinearConfig:
     features:str='efficientnet_lite0' # one of `models.features.FEATURES`, or a name of timm
     side:int=0                    # pixels at which the network sees images; 0 is the dataset's, or the features' own
     kind:str='deepstn'            # a window over the maps, then the whole (equation 3); or 'linear': the whole
-    penalties:tuple=(3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1) # on squared weights; held-out pairs choose
+    penalties:tuple=(3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1) # on squares; held-out pairs choose
     folds:int=5                   # of the cross-validation, where there are too few validation pairs
     enough:int=100                # validation pairs that choose without cross-validation
     mirror:tuple=(False, True)    # whether maps are averaged with their mirror images; held-out pairs choose

@@ -58,7 +58,8 @@ def _ranked(files, strengths):
 
 def _of_pixels(ranker, root, images, reading):
     "Names and strengths by a ranker that sees pixels"
-    scored = [(names, score(ranker, pixels)) for names, pixels in read_batches(images, root, ranker.sizes['side'], reading)]
+    batches = read_batches(images, root, ranker.sizes['side'], reading)
+    scored = [(names, score(ranker, pixels)) for names, pixels in batches]
     return sum((names for names, _ in scored), []), torch.cat([v for _, v in scored] or [torch.zeros(0)])
 
 def _of_originals(ranker, root, images, reading):

@@ -21,7 +21,7 @@ from ..models.control import Control, correlate
 from ..models.extraction import image_hashes
 from ..models.generator import diversity, generate
 from ..models.linear import LinearRanker, refit
-from ..models.ranker import (PairLoader, Ranker, crop_penalty, learning_rates, new_ranker, pair_accuracy,
+from ..models.ranker import (PairLoader, crop_penalty, learning_rates, new_ranker, pair_accuracy,
     ranker_learner, ranknet_loss)
 from ..models.scorer import AttributePredictor, LinearProbe
 from ..store import cached
@@ -109,7 +109,7 @@ class Adversary(Callback):
         q:torch.Tensor,     # random vectors, one a pair (T, 2 z_dim)
         objective,          # `AtticObjective`, or another with `label` and `loss`
         config:AdversaryConfig, # learning rates of the control module
-        ranking:RankerConfig|LinearConfig=RankerConfig(), # pairs in a mini-batch, weight of the crop penalty
+        ranking:RankerConfig|LinearConfig=RankerConfig(), # pairs in a mini-batch, weight of crop penalty
         annotator_model:AttributePredictor|None=None, # observes label quality at every epoch, and takes no part
     ):
         self.control, self.gen, self.q, self.objective = control, gen, q, objective
@@ -150,15 +150,15 @@ class Adversary(Callback):
         self.opt.zero_grad(); loss.backward(); self.opt.step(); self.schedule.step()
         return loss.item()
 
-    def before_fit(self): self.record(0, *self.draw())
+    def before_fit(self): self.record(0, *self.current_pairs())
 
     def after_train(self):
         "Both steps with every mini-batch of q"
         losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.ranking.batch) if len(q) > 1]
-        self.record(self.epoch + 1, *self.draw(), *torch.tensor(losses).mean(0).tolist())
+        self.record(self.epoch + 1, *self.current_pairs(), *torch.tensor(losses).mean(0).tolist())
 
     @torch.no_grad()
-    def draw(self):
+    def current_pairs(self):
         "All pairs as they are now, and their images as they are stored"
         self.control.eval()
         pairs = _pairs_now(self)
@@ -214,10 +214,10 @@ class BestResponse(Adversary):
         epochs:int, # through all random vectors
     ) -> 'BestResponse':
         "Let both learn in turn"
-        self.record(0, *self.draw())
+        self.record(0, *self.current_pairs())
         for epoch in range(epochs):
             losses = [self.update_control(q) for q in self.q.split(self.ranking.batch) if len(q) > 1]
-            drawn = self.draw()
+            drawn = self.current_pairs()
             self.answer(*drawn)
             self.record(epoch + 1, *drawn, control_loss=sum(losses)/len(losses))
         return self

@@ -138,7 +138,7 @@ def save_model(
     where,         # an existing folder, for files called as the card says; or a path, with or without suffix
     card:dict,     # from `model_card`
 ) -> Path:         # the weights' file; the card lies beside it
-    "Write `NAME.safetensors` and `NAME.json`; raise `ValueError` for a card that lacks an entry, or for machine scores"
+    "Write `NAME.safetensors` and `NAME.json`; raise `ValueError` for a card that lacks an entry"
     if _missing(card): raise ValueError(f"the card lacks {', '.join(_missing(card))}; make it with `model_card`")
     where = Path(where).expanduser()
     weights, about = model_files(where/f"{file_stem(card['name'])}.json" if where.is_dir() else where)
@@ -158,7 +158,7 @@ def _of_hub(address):
     files = [f'{parts[2]}{suffix}' for suffix in ('.safetensors', '.json')]
     try: return tuple(Path(hf_hub_download('/'.join(parts[:2]), f)) for f in files)
     except Exception as e:
-        raise ValueError(f"{address} could not be downloaded ({type(e).__name__}). Check the name and the network") from e
+        raise ValueError(f"{address} could not be downloaded ({type(e).__name__}). Check name and network") from e
 
 def _there(path):
     "Both files of a model; raise `ValueError` naming what is missing"
@@ -256,8 +256,8 @@ def load_model(
 # %% ../../nbs/methods/04_cards.ipynb #9fc4153e
 def _readme(card):
     "A card as the README of a repository"
-    lines = [f'| {k} | {str(v).replace("|", "/")} |' for k, v in card.items()]
-    return '\n'.join(['---', 'library_name: attic', '---', '', f"# {card['name']}", '', '| | |', '|---|---|', *lines, ''])
+    head = ['---', 'library_name: attic', '---', '', f"# {card['name']}", '', '| | |', '|---|---|']
+    return '\n'.join([*head, *(f'| {k} | {str(v).replace("|", "/")} |' for k, v in card.items()), ''])
 
 def save_to_hub(
     path,          # either file of a model, or what both names have in common

@@ -86,8 +86,9 @@ def fit_on_features(
     predictor:nn.Module|None=None, # whose machine scores count as features
 ) -> LinearRanker:       # in evaluation mode
     "Fit a ranker on features; finished ones come from the cache"
-    how_to, net = KINDS[check_choice(config.kind, KINDS, 'kind of ranker')], load_features(config.features, config.side)
-    net, (image_set, pairs) = net.to(device), only_used(image_set, pairs)
+    how_to = KINDS[check_choice(config.kind, KINDS, 'kind of ranker')]
+    net = load_features(config.features, config.side).to(device)
+    image_set, pairs = only_used(image_set, pairs)
     real = pairs[torch.from_numpy(pairs.origin == 'real')]
     if 0 < len(real) < len(pairs) or predictor:
         seen = fit_on_features(image_set, real if len(real) else pairs, valid, config, seed, device).view

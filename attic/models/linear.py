@@ -75,7 +75,8 @@ def held_out_differences(
     offset:torch.Tensor|None=None, # what v_a - v_b is before the fit (P,); None is nothing
 ) -> tuple:              # v_a - v_b from a fit without their images (penalties, P); which pairs were held out (P,)
     "Cross-validation over pairs, for penalties from large to small; `config.judged` held-out pairs are enough"
-    diff, judged = torch.zeros(len(config.penalties), len(pairs), dtype=kernel.dtype), torch.zeros(len(pairs), dtype=bool)
+    diff = torch.zeros(len(config.penalties), len(pairs), dtype=kernel.dtype)
+    judged = torch.zeros(len(pairs), dtype=bool)
     offset = torch.zeros(len(pairs), dtype=kernel.dtype) if offset is None else offset
     for out, rest in _folds(pairs, min(config.folds, len(pairs)), seed):
         if not rest.any() or judged.sum() >= config.judged: continue
