@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FACES', 'SHOES', 'check_choice', 'parse_names', 'option', 'digest', 'root', 'derive_seed', 'rng', 'seed_everything',
-           'progress', 'pick_device', 'keep_memory', 'precision', 'mixed_precision', 'device_facts', 'atomic_write',
-           'write_json']
+           'progress', 'progress_over', 'pick_device', 'keep_memory', 'precision', 'mixed_precision', 'device_facts',
+           'atomic_write', 'write_json']
 
 # %% ../nbs/00_core.ipynb #a44d68d6
 import ctypes, errno, hashlib, json, os, sys, tempfile, warnings
@@ -117,6 +117,18 @@ def progress(
     if steps > 50 and (IN_NOTEBOOK or sys.stdout.isatty()): yield
     else:
         with learn.no_bar(), learn.no_logging(): yield
+
+# %% ../nbs/00_core.ipynb #214b1f14
+def progress_over(
+    items,         # to go through
+    long:bool,     # whether it takes long enough for a bar
+    total:int|None=None, # how many; None asks the items
+):                 # the items, with a bar where one is wanted
+    "Show a progress bar for long work in a notebook or a terminal, else nothing"
+    from fastcore.imports import IN_NOTEBOOK
+    if not long or not (IN_NOTEBOOK or sys.stdout.isatty()): return items
+    from fastprogress.fastprogress import progress_bar
+    return progress_bar(items, total=total, leave=False)
 
 # %% ../nbs/00_core.ipynb #2cf58e05
 def pick_device(

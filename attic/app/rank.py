@@ -12,10 +12,9 @@ import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked
 from fastcore.xml import (A, B, Body, Footer, H1, Head, Header, Html, Img, Li, Main, Meta, Nav, Ol, P, Safe, Span,
     Style, Title, ft, to_xml)
-from fastprogress.fastprogress import progress_bar
 from PIL import Image
 
-from ..core import atomic_write, root
+from ..core import atomic_write, progress_over, root
 from ..data.decode import SUFFIXES, Reading, list_images, read_images
 from ..data.delimited import DataError
 from ..methods.cards import load_model, model_files
@@ -39,7 +38,7 @@ def read_batches(
 ):                # yields names and images, uint8 (at most n, 3, size, size)
     "Read the images of a folder, some at a time"
     batches = list(chunked(images, n))
-    for names in progress_bar(batches, leave=False) if len(images) > 2000 else batches:
+    for names in progress_over(batches, len(images) > 2000):
         faults = {f: _leads_out(images[f], root) for f in names}
         reading.left_out |= {f: why for f, why in faults.items() if why}
         inside = [f for f, why in faults.items() if not why]

@@ -17,7 +17,7 @@ from threading import Lock
 from unittest.mock import patch
 
 import numpy as np, torch
-from fastprogress.fastprogress import progress_bar
+from ..core import progress_over
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 # %% ../../nbs/data/02_decode.ipynb #dc000010
@@ -321,7 +321,7 @@ def read_images(
     "Decode images on two threads; those that can't be read are white"
     with warnings.catch_warnings(action='ignore'), ThreadPoolExecutor(2) as pool:
         work = pool.map(lambda p: _read(p, size), paths)
-        if len(paths) > 2000: work = progress_bar(work, total=len(paths), leave=False)
+        work = progress_over(work, len(paths) > 2000, len(paths))
         hashes, notes, images = zip(*work)
     bad = {i: why for i, why in enumerate(images) if isinstance(why, str)}
     for i, done in enumerate(notes):

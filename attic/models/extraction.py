@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np, torch
 from fastcore.basics import chunked
-from fastprogress.fastprogress import progress_bar
 
-from ..core import atomic_write
+from ..core import atomic_write, progress_over
 from ..data.decode import VERSION as DECODE_VERSION, Reading, read_images
 from ..data.pairs import ImageSet, to_float
 from .features import FeatureNet
@@ -112,7 +111,7 @@ def _new(hashes, row):
 def _chunks(todo):
     "Positions, some at a time, with a progress bar for many"
     chunks = list(chunked(todo, SHARD))
-    return progress_bar(chunks, leave=False) if len(chunks) > 2 else chunks
+    return progress_over(chunks, len(chunks) > 8)
 
 def extract_files(
     paths:list,     # image files
