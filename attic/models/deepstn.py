@@ -24,12 +24,10 @@ from ..store import cached
 def windows(
     scales:tuple,      # sizes, as shares of the image
     shift:float,       # how far from the middle
-    middle:tuple=(0.,), # horizontal places
 ) -> list:             # scale, tx, ty of each
-    "Windows of all sizes at all places that lie in the image"
-    places = product(middle, (-2*shift, -shift, 0., shift, 2*shift))
-    found = [(s, tx, ty) for (tx, ty), s in product(places, scales)]
-    return [(s, tx, ty) for s, tx, ty in found if max(abs(tx), abs(ty)) <= 1 - s + 1e-6]
+    "Windows of all sizes, in the middle and above and below it, that lie in the image"
+    heights = (-2*shift, -shift, 0., shift, 2*shift)
+    return [(s, 0., ty) for ty, s in product(heights, scales) if abs(ty) <= 1 - s + 1e-6]
 
 # %% ../../nbs/models/04_deepstn.ipynb #5dc417bc
 def fit_deepstn(
