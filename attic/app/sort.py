@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['MAX_WORD', 'MAX_NAME', 'CHOICES', 'HOW', 'WINDOW', 'CHUNK', 'STEP', 'BACK', 'SETTLED', 'ENOUGH', 'QUEUE',
            'RANDOM_SHARE', 'FEWEST', 'clean_word', 'clean_name', 'readable', 'SortStore', 'Answer', 'wilson',
-           'accuracy_curve', 'contradictions', 'Pictures', 'folder_changes', 'Placed', 'Learner', 'is_settled',
-           'SortSession', 'make_place']
+           'accuracy_curve', 'contradictions', 'Pictures', 'is_outside', 'folder_changes', 'Placed', 'Learner',
+           'is_settled', 'SortSession', 'make_place']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
 import hashlib, re, secrets, sqlite3, threading, time, traceback, unicodedata
@@ -270,7 +270,7 @@ class Pictures:
         self.images, self.row = [], {}        # images that are ready, and where they are among them
         self.rows, self.x, self.view = [], None, None # their features; the same pooled; what pools them
         self.total, self.done, self.stage = 0, 0, 'listing'
-        self.left_out, self.notes, self.error = {}, [], ''
+        self.left_out, self.notes, self.error, self.listed = {}, [], '', threading.Event()
 
     def name(self,
         image:str, # hash
@@ -283,7 +283,10 @@ class Pictures:
     def finished(self): return self.stage == 'ready'
 
 # %% ../../nbs/app/02_sort.ipynb #s022
-def _outside(path, folder):
+def is_outside(
+    path:Path,   # a file
+    folder:Path, # resolved
+) -> bool:
     "Whether a file lies elsewhere: a link that leads out"
     try: return not path.resolve(strict=True).is_relative_to(folder)
     except (OSError, RuntimeError): return True
@@ -310,7 +313,7 @@ def list_files(self:Pictures):
 @patch
 def _hash(self:Pictures, name, path, known):
     "Hash of an image, or None with a reason in `left_out`"
-    if _outside(path, self.folder):
+    if is_outside(path, self.folder):
         self.left_out[name] = 'link that leads out of the folder'
         return None
     try:
@@ -366,6 +369,7 @@ def read(self:Pictures,
 ):
     "List the folder and take the features of its images"
     self.list_files()
+    self.listed.set()
     self.stage, self.done, self.total = 'reading', 0, len(self.paths)
     from attic.models.extraction import extract_files
     from attic.models.features import load_features
@@ -544,6 +548,7 @@ def _read(self:SortSession):
     except Exception as e:
         if not isinstance(e, ValueError): traceback.print_exc()
         self.pictures.error, self.pictures.stage = str(e), 'failed'
+        self.pictures.listed.set()
         self._grown()
 
 @patch
@@ -734,7 +739,7 @@ def answer(self:SortSession,
     except (BadSignature, ValueError) as e: raise ValueError("this pair is not from this page; load it again") from e
     if owner != person: raise ValueError("this pair was given to somebody else; load the page again")
     row = dict(client=client, pair=key, word=word, person=person, a=a, b=b, choice=choice, how=how,
-               predicted=predicted, seconds=min(max(float(seconds), 0.), 3600.), at=time.time())
+               predicted=predicted, seconds=max(0., min(float(seconds), 3600.)), at=time.time())
     new = self.store.add([row]) == 1
     with self.lock:
         queue = self.queues.setdefault((word, person), [])
