@@ -13,19 +13,23 @@ from .. import __version__
 # %% ../../nbs/app/04_cli.ipynb #51c6e066
 def sort(
     folder:str,         # a folder of images
-    word:str,           # what is compared, such as cosy
-    out:str='',         # where pairs, model and sorted page go; empty is a folder called like the word
-    pairs:int=100,      # pairs to compare at first
-    more:int=0,         # further pairs to write when all are answered
-    strategy:str='random', # how to find further pairs: 'random', 'unsure' (the ranker is), 'ATTIC+' (drawn against it)
-    profile:str='',     # size of the networks: 'smoke', 'quick', 'standard', 'paper'; empty is 'standard'
+    words:str,          # what is compared, such as cosy; several with commas
+    out:str='',         # where everything goes; empty is beside the folder: its name and -sorted
+    answers:str='',     # learn from a CSV file: file_a, file_b, answer
+    simulate:str='',    # answer from a column of numbers, such as strengths.csv:young
+    n:int=100,          # simulated answers
+    noise:float=0.,     # of simulated answers, in standard deviations
+    copy:str='',        # write numbered copies into this folder
+    link:str='',        # write numbered links into this folder
     seed:int=0,         # of everything random
-    device:str='auto',  # 'auto', 'cpu', 'cuda'
+    host:str='127.0.0.1', # where to listen; 0.0.0.0 lets others in
+    port:int=0,         # 0 is any that is free
+    names:str='',       # further names under which the page is reached, with commas
+    no_browser:store_true=False, # do not open the browser; with --answers, --copy or --link do without the page
 ):
-    "Learn to sort a folder by a word: write pairs to compare; once answered, train, sort and say how good it is"
-    from attic.app.sort import Waiting, sort_by_word
-    try: sort_by_word(folder, word, out, pairs, more, strategy, profile, seed, device)
-    except Waiting as w: print(w)
+    "Sort a folder by a word: compare two pictures at a time, and watch the whole folder fall into order"
+    from attic.app.sort_page import sort_folder_by
+    sort_folder_by(folder, words, out, answers, simulate, n, noise, copy, link, seed, host, port, names, no_browser)
 
 # %% ../../nbs/app/04_cli.ipynb #c81a2bc0
 def label(
@@ -154,9 +158,15 @@ def data(
 # %% ../../nbs/app/04_cli.ipynb #744d47e4
 VERBS = {f.__name__: f for f in (sort, label, rank, run, batch, answers, data)}
 
+def _spelled(arg):
+    "An option as our functions spell it: `--no-browser` is `--no_browser`, and `-n` is `--n`"
+    if arg == '-n': return '--n'
+    name, *value = arg.split('=', 1)
+    return '='.join(['--' + name[2:].replace('-', '_'), *value]) if arg.startswith('--') else arg
+
 def _options(verb, args):
     "The options of a verb, from what somebody typed"
-    options = vars(anno_parser(VERBS[verb], prog=f'attic {verb}').parse_args(args))
+    options = vars(anno_parser(VERBS[verb], prog=f'attic {verb}').parse_args([_spelled(a) for a in args]))
     return {k: v for k, v in options.items() if k not in ('pdb', 'xtra')}
 
 # %% ../../nbs/app/04_cli.ipynb #225a8189

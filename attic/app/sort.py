@@ -270,7 +270,9 @@ class Pictures:
         self.images, self.row = [], {}        # images that are ready, and where they are among them
         self.rows, self.x, self.view = [], None, None # their features; the same pooled; what pools them
         self.total, self.done, self.stage = 0, 0, 'listing'
-        self.left_out, self.notes, self.error, self.listed = {}, [], '', threading.Event()
+        self.left_out, self.notes, self.error, self.broken = {}, [], '', set()
+        self.listed, self.go = threading.Event(), threading.Event()
+        self.go.set()
 
     def name(self,
         image:str, # hash
@@ -370,6 +372,7 @@ def read(self:Pictures,
     "List the folder and take the features of its images"
     self.list_files()
     self.listed.set()
+    self.go.wait(2)
     self.stage, self.done, self.total = 'reading', 0, len(self.paths)
     from attic.models.extraction import extract_files
     from attic.models.features import load_features
@@ -657,7 +660,7 @@ def _exhausted(self:SortSession, word, person):
     "Whether all pairs of a small folder are asked"
     n = len(self.pictures.images)
     learner = self.learners.get((word, self.whose.get(person, '')))
-    return n < 2 or learner is not None and self.pictures.finished and len(self._mine(word, person)) >= n*(n - 1)//2
+    return n < 2 or learner and self.pictures.finished and len(self._mine(word, person)) >= n*(n - 1)//2
 
 @patch
 def _mine(self:SortSession, word, person):
@@ -702,10 +705,12 @@ def _append(self:SortSession, word, person, learner, found):
 @patch
 def _by_lot(self:SortSession, word, person):
     "A pair at random, for when none is prepared"
-    images, done = self.pictures.images, self._mine(word, person)
+    images, done = self.pictures.images or list(self.pictures.paths), self._mine(word, person)
+    if len(images) < 2: return None
     for _ in range(50):
         i, j = np.random.default_rng(secrets.randbits(64)).choice(len(images), 2, replace=False).tolist()
-        if tuple(sorted((i, j))) in done: continue
+        known = self.pictures.row and tuple(sorted((i, j))) in done
+        if known or self.pictures.broken & {images[i], images[j]}: continue
         learner = self.learner(word, self.whose.get(person, ''))
         return self._pair(word, person, images[i], images[j], 'random', learner.probability(images[i], images[j]))
 
@@ -716,9 +721,12 @@ def queue(self:SortSession,
 ) -> list:      # a, b, how, key and ticket of each, the next one first; empty while nothing is ready
     "The pairs that a person is asked next; never waits for a fit"
     with self.wake:
-        with self.lock: queue = list(self.queues.setdefault((word, person), []))
+        with self.lock:
+            queue = self.queues.setdefault((word, person), [])
+            queue[:] = [p for p in queue if not self.pictures.broken & {p['a'], p['b']}]
+            queue = list(queue)
         self.wake.notify_all()
-    if queue or len(self.pictures.images) < 2: return queue
+    if queue: return queue
     pair = self._by_lot(word, person)
     with self.lock:
         queue = self.queues[word, person]

@@ -7,7 +7,7 @@ __all__ = ['FEWEST', 'MOST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answer
            'answers_table', 'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away',
            'read_answers', 'add_answers', 'right_pairs', 'simulate']
 
-# %% ../../nbs/app/08_sort_files.ipynb #3665cef0
+# %% ../../nbs/app/08_sort_files.ipynb #f3a0425b
 import os, re, time
 import numpy as np, pandas as pd
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..data.delimited import DataError, Problems, read_numbers, read_table, row_
 from ..data.folder import match_names
 from ..methods.cards import file_stem, model_card, save_model
 
-# %% ../../nbs/app/08_sort_files.ipynb #411fe600
+# %% ../../nbs/app/08_sort_files.ipynb #735a3f3f
 def order_table(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -37,7 +37,7 @@ def order_table(
         rows += [(shared[0], name, *shared[1:]) for name in names[image]]
     return pd.DataFrame(rows, columns=['place', 'file', 'strength', 'answers'])
 
-# %% ../../nbs/app/08_sort_files.ipynb #4cefccd2
+# %% ../../nbs/app/08_sort_files.ipynb #c4f94784
 FEWEST, MOST = 10, 3000 # answers that a ranker needs; the latest that it's fitted to
 
 def answered_pairs(
@@ -92,7 +92,7 @@ def save_ranker(
     ranker = fit_linear(FeatureTable(pictures.rows), pairs, config=session.config, net=pictures.view.net)
     return save_model(ranker, where, word_card(session, word, whose))
 
-# %% ../../nbs/app/08_sort_files.ipynb #fe4fdc8d
+# %% ../../nbs/app/08_sort_files.ipynb #1aff1c93
 def _safe(name):
     "A file's name that no spreadsheet takes for a formula"
     return f'./{name}' if name[:1] in tuple('=+-@\t\r') else name
@@ -131,7 +131,7 @@ def as_csv(
     "A table as CSV"
     return table.to_csv(index=False, lineterminator='\n')
 
-# %% ../../nbs/app/08_sort_files.ipynb #f7c3447d
+# %% ../../nbs/app/08_sort_files.ipynb #ddd70ed1
 LIST = 'attic-order.txt' # the names that were written into a folder of copies or links
 
 def _numbered(place, width, name):
@@ -176,7 +176,7 @@ def _link(source, target):
     except (OSError, NotImplementedError) as e:
         raise ValueError(f"{target} can't be a link here ({e}). Use --copy") from e
 
-# %% ../../nbs/app/08_sort_files.ipynb #6c57e52e
+# %% ../../nbs/app/08_sort_files.ipynb #728b9266
 def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -213,7 +213,7 @@ def take_away(
     if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
     return files
 
-# %% ../../nbs/app/08_sort_files.ipynb #a9c3dcf0
+# %% ../../nbs/app/08_sort_files.ipynb #da855bab
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
                tie='equal', skip='skip', illegible='skip')
 _NAMES = dict(file_a=('image_a', 'left'), file_b=('image_b', 'right'), answer=('choice', 'label'),
@@ -247,7 +247,7 @@ def read_answers(
     problems.stop()
     return _as_rows(df, sides, word)
 
-# %% ../../nbs/app/08_sort_files.ipynb #4a2bfb61
+# %% ../../nbs/app/08_sort_files.ipynb #bbe6139c
 def _as_rows(df, sides, word):
     "Rows for the store; the same row of the same file has the same id"
     people = df.person.astype(str).str[:40] if 'person' in df else ['file']*len(df)
@@ -271,7 +271,7 @@ def add_answers(
     session.touch(word)
     return new
 
-# %% ../../nbs/app/08_sort_files.ipynb #0691b66c
+# %% ../../nbs/app/08_sort_files.ipynb #556ed446
 POINTS = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000) # answers at which it is measured
 
 def _column(session, spec):

@@ -6,7 +6,7 @@
 __all__ = ['SIZES', 'KEPT', 'STYLE', 'SCRIPT', 'PUBLIC', 'PictureCache', 'heat_picture', 'name_page', 'sort_document', 'SortPage',
            'thinned', 'sort_app', 'serve_sort', 'own_hosts', 'sort_folder_by']
 
-# %% ../../nbs/app/07_sort_page.ipynb #ce705653
+# %% ../../nbs/app/07_sort_page.ipynb #22e2e8de
 import io, sys, threading, webbrowser
 from collections import OrderedDict
 from pathlib import Path
@@ -25,7 +25,7 @@ from .sort import (
     CHOICES, FEWEST, QUEUE, SortSession, accuracy_curve, clean_word, contradictions, is_settled)
 from ..core import root
 
-# %% ../../nbs/app/07_sort_page.ipynb #cf9c4709
+# %% ../../nbs/app/07_sort_page.ipynb #1d45923c
 SIZES = (160, 1024)    # pixels of the longer side
 KEPT = 128 * 2**20     # bytes of pictures in memory
 
@@ -51,7 +51,7 @@ class PictureCache:
         self._keep((image, size), jpeg)
         return jpeg
 
-# %% ../../nbs/app/07_sort_page.ipynb #fe2e2c72
+# %% ../../nbs/app/07_sort_page.ipynb #8b76ce07
 @patch
 def _encode(self:PictureCache, image, size):
     "Decode a file, and encode it again"
@@ -76,7 +76,7 @@ def _keep(self:PictureCache, key, jpeg):
         while self.bytes > self.most and len(self.kept) > 1:
             self.bytes -= len(self.kept.popitem(last=False)[1])
 
-# %% ../../nbs/app/07_sort_page.ipynb #5d094115
+# %% ../../nbs/app/07_sort_page.ipynb #243e865a
 _WARM, _COOL = (255, 122, 26), (45, 120, 255) # raises the strength; lowers it
 
 def heat_picture(
@@ -104,7 +104,7 @@ def heat_picture(
     Image.fromarray((grey*(1 - share) + colour*share).astype(np.uint8)).save(file, 'JPEG', quality=88)
     return file.getvalue()
 
-# %% ../../nbs/app/07_sort_page.ipynb #94131a90
+# %% ../../nbs/app/07_sort_page.ipynb #4c3e07f3
 def _static(name):
     "The text of a file that ships with the pages"
     folder = Path(__file__).parent if '__file__' in globals() else root()/'attic'/'app'
@@ -130,7 +130,7 @@ def name_page(
     return _document('Sort pictures', Main(H1('Who sorts?'), P('Your answers are kept under this name. Come back with '
                      'the same name, and you go on where you stopped.'), *wrong, form, cls='door'))
 
-# %% ../../nbs/app/07_sort_page.ipynb #a20fa5e2
+# %% ../../nbs/app/07_sort_page.ipynb #9bec42fe
 def _side(which, choice, key, text):
     "One of the two pictures, as a button"
     picture, tag = Img(id=f'{which}-image', alt='', draggable='false'), Span(Kbd(key), Span(text), cls='tag')
@@ -159,7 +159,7 @@ def _strip():
     hint = P('Click a picture to see where it stands and why. Drag one that is wrong to where it belongs.', cls='hint')
     return Section(ends, Ol(id='strip'), hint, cls='order', aria_labelledby='strip-title')
 
-# %% ../../nbs/app/07_sort_page.ipynb #bb297175
+# %% ../../nbs/app/07_sort_page.ipynb #146a1cd6
 def _chart(id, title):
     "A number, a sentence and a curve"
     words = P(Strong(id=f'{id}-number'), ' ', Span(id=f'{id}-words'))
@@ -171,8 +171,8 @@ def _knows():
     people = Details(Summary('People'), choose, Div(id='people'), id='people-box', hidden=True)
     notes = Details(Summary('About this folder'), Ul(id='notes'), id='notes-box')
     return Aside(
-        H2('How well it knows', cls='quiet'),
-        _chart('count', 'Answers'), _chart('accuracy', 'It predicts you'), _chart('moves', 'The order settles'),
+        H2('How well it knows', cls='hidden'), P(Strong(id='count-number'), ' ', Span(id='count-words')),
+        _chart('accuracy', 'It predicts you'), _chart('moves', 'The order settles'),
         P(id='repeats', cls='soft'), people, _take(), notes, cls='knows')
 
 def _take():
@@ -180,21 +180,22 @@ def _take():
     downloads = [A(text, href=f'/download/{what}', data_what=what, download=True) for what, text in
                  (('order.csv', 'order.csv'), ('gallery.html', 'gallery'), ('answers.csv', 'answers.csv'),
                   ('pairs.csv', 'pairs.csv'))]
-    buttons = [Button(text, type='button', data_save=way) for way, text in
-               (('all', 'Save everything'), ('copy', 'Numbered copies'), ('link', 'Numbered links'))]
-    return Section(H3('Take it away'), Div(*buttons, cls='row'), Div(*downloads, cls='row links'),
-                   P(id='saved', role='status', cls='soft'), cls='take')
+    ways = dict(all='Save the order', copy='Numbered copies', link='Numbered links')
+    everything, *others = [Button(text, type='button', data_save=way) for way, text in ways.items()]
+    more = Details(Summary('Copies, links, downloads'), Div(*others, cls='row'), Div(*downloads, cls='row links'))
+    what = P('Writes a table, a gallery page, your answers and a ranker for other folders.', cls='soft')
+    return Section(everything, P(id='saved', role='status', cls='soft'), what, more, cls='take')
 
-# %% ../../nbs/app/07_sort_page.ipynb #8efeadd1
+# %% ../../nbs/app/07_sort_page.ipynb #07854c34
 def _where():
     "Where one picture stands"
     choices = dict(lower='Belongs lower', ask='Ask me about it', higher='Belongs higher')
     wrong = [Button(text, type='button', data_to=to) for to, text in choices.items()]
+    legend = Figcaption(Span('orange', cls='warm'), ' raises it, ', Span('blue', cls='cool'), ' lowers it')
     figures = [Figure(Img(id='where-image', alt=''), Figcaption(id='where-name')),
-               Figure(Img(id='where-heat', alt=''), Figcaption(Span('orange', cls='warm'), ' raises it, ',
-                      Span('blue', cls='cool'), ' lowers it'), id='where-why')]
-    return Dialog(Header(H2(id='where-title'), Button('Close', type='button', id='where-close')),
-                  Div(*figures, cls='figures'), H3('Its neighbours'), Ol(id='neighbours'),
+               Figure(Img(id='where-heat', alt=''), legend, id='where-why')]
+    head = Header(H2(id='where-title'), Button('Close', type='button', id='where-close'))
+    return Dialog(head, Div(*figures, cls='figures'), H3('Its neighbours'), Ol(id='neighbours'),
                   H3('Does it stand wrong?'), Div(*wrong, cls='row'), id='where', aria_labelledby='where-title')
 
 def sort_document(
@@ -209,12 +210,13 @@ def sort_document(
     field = Input(id='new-word', name='word', maxlength=60, placeholder='another word', autocomplete='off')
     add = Form(Label('Add a word', fr='new-word', cls='hidden'), field, Button('Add'), id='add-word')
     reading = Div(Progress(id='reading-bar', max=1, value=0), Span(id='reading-words'), id='reading', cls='reading')
-    bar = Header(Nav(*tabs, add, cls='words', aria_label='Words'), reading, Span(person, cls='me'), cls='bar')
+    me = Span(Span(id='folder'), Span(person, id='me'), cls='me')
+    bar = Header(Nav(*tabs, add, cls='words', aria_label='Words'), reading, me, cls='bar')
     without = ft('noscript', P('This page needs JavaScript: it shows you the order while it learns.', cls='wrong'))
     return _document(f'Sort by {word}', bar, without, Main(_ask(), _knows(), _strip()), _where(),
                      Script(src='/sort.js', defer=True), data_word=word, data_person=person, data_token=token)
 
-# %% ../../nbs/app/07_sort_page.ipynb #5abacaa9
+# %% ../../nbs/app/07_sort_page.ipynb #5e8fc6d0
 class SortPage:
     "Answers the requests about one session"
     def __init__(self,
@@ -227,6 +229,7 @@ class SortPage:
         self.signer = URLSafeSerializer(session.store.keys['secret'], salt='page')
         self.visitors, self.strangers = RateLimit(600, 60), RateLimit(60, 5)
         self.saving, self.saved = {}, {}
+        session.pictures.go.clear() # PyTorch can wait until the page is there
 
 PUBLIC = ('/', '/sort.css', '/sort.js')
 
@@ -258,7 +261,7 @@ def sign_in(self:SortPage,
     except ValueError as e: return HTMLResponse(name_page(key, str(e)), 422)
     return RedirectResponse('/sort', 303)
 
-# %% ../../nbs/app/07_sort_page.ipynb #1667f0a1
+# %% ../../nbs/app/07_sort_page.ipynb #36e8f0c8
 @patch
 def _word(self:SortPage, asked):
     "A word that is there: the one that is asked for, or the first"
@@ -283,7 +286,7 @@ def _form(self:SortPage, data, sess):
     if owner != sess['person']: raise ValueError('This form is not from this page. Please load the page again.')
     return sess['person'], self._word(data.get('word'))
 
-# %% ../../nbs/app/07_sort_page.ipynb #632d104d
+# %% ../../nbs/app/07_sort_page.ipynb #5c4e26b2
 @patch
 def coming(self:SortPage,
     word:str,   # sorted by
@@ -339,7 +342,7 @@ def state(self:SortPage,
     n = min(max(int(asked), 12), 60) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 40
     return self.coming(word, person) | dict(folder=self.folder(), learnt=self.learnt(word, person, n))
 
-# %% ../../nbs/app/07_sort_page.ipynb #d6519f97
+# %% ../../nbs/app/07_sort_page.ipynb #87636f4f
 @patch
 def answer(self:SortPage,
     data:dict, # the form: token, word, ticket, choice, seconds, client
@@ -381,7 +384,7 @@ def flag(self:SortPage,
     except ValueError: to = None # 'ask'
     return dict(asked=self.session.flag(word, person, image, to)) | self.coming(word, person)
 
-# %% ../../nbs/app/07_sort_page.ipynb #78e3dfed
+# %% ../../nbs/app/07_sort_page.ipynb #ff0bcc32
 @patch
 def where(self:SortPage,
     req,  # the request: word, image
@@ -427,7 +430,7 @@ def compare(self:SortPage,
              for two in people[k + 1:]]
     return dict(pairs=[dict(one=one, two=two, **d) for one, two, d in found if d])
 
-# %% ../../nbs/app/07_sort_page.ipynb #cb4a7aac
+# %% ../../nbs/app/07_sort_page.ipynb #be6cf640
 _KEEP = {'cache-control': 'private, max-age=86400, immutable'} # an image's name is the hash of its file
 
 @patch
@@ -437,9 +440,15 @@ def image(self:SortPage,
 ):
     "One picture"
     if size not in SIZES: return refuse('Pictures have 160 or 1024 pixels.', 404)
-    try: return Response(self.cache.get(image, size), media_type='image/jpeg', headers=_KEEP)
+    try:
+        jpeg = self.cache.get(image, size)
+        self.session.pictures.go.set()
+        return Response(jpeg, media_type='image/jpeg', headers=_KEEP)
     except KeyError: return refuse('There is no such picture.', 404)
-    except ValueError as e: return refuse(f'This picture cannot be shown: {e}.', 404)
+    except ValueError as e:
+        self.session.pictures.left_out.setdefault(self.session.pictures.name(image), str(e))
+        self.session.pictures.broken.add(image)
+        return refuse(f'This picture cannot be shown: {e}.', 404)
 
 @patch
 def why(self:SortPage,
@@ -452,7 +461,7 @@ def why(self:SortPage,
     try: return Response(heat_picture(self.session, word, image, whose=whose), media_type='image/jpeg')
     except (KeyError, ValueError): return refuse('There is no such picture.', 404)
 
-# %% ../../nbs/app/07_sort_page.ipynb #8f296cd9
+# %% ../../nbs/app/07_sort_page.ipynb #69587c6b
 @patch
 def _save(self:SortPage, word, way):
     "Write files, in a thread; what happened is told by `saves`"
@@ -492,7 +501,7 @@ def saves(self:SortPage,
     word = self._word(req.query_params.get('word'))
     return dict(saving=word in self.saving, saved=self.saved.get(word, ''))
 
-# %% ../../nbs/app/07_sort_page.ipynb #425176a5
+# %% ../../nbs/app/07_sort_page.ipynb #3ef7cd98
 @patch
 def download(self:SortPage,
     what:str, # from the address
@@ -513,7 +522,7 @@ def download(self:SortPage,
     headers = {'content-disposition': f'attachment; filename="{stem}-{what}"'}
     return Response(text.encode('utf-8', 'backslashreplace'), headers=headers, media_type=f'{kind}; charset=utf-8')
 
-# %% ../../nbs/app/07_sort_page.ipynb #e4b11f81
+# %% ../../nbs/app/07_sort_page.ipynb #d5e0d29c
 def _style(): return Response(STYLE, media_type='text/css')
 def _script(): return Response(SCRIPT, media_type='text/javascript')
 
@@ -522,7 +531,7 @@ def _not_stored(req, exc):
     print(f'attic sort: {exc}', file=sys.stderr, flush=True)
     return JSONResponse(dict(error='Your answer could not be stored just now. It is kept here and sent again.'), 503)
 
-# %% ../../nbs/app/07_sort_page.ipynb #c4a598d0
+# %% ../../nbs/app/07_sort_page.ipynb #606ea5e1
 def _json(handler, *args):
     "What a handler returns as JSON; a `ValueError` becomes status 422 with its message"
     try: return JSONResponse(handler(*args))
@@ -549,7 +558,7 @@ def routes(self:SortPage):
             ('/word', _sent(self.add_word)), ('/whose', _sent(self.learn_from)), ('/save', _sent(self.save)))
     return [(*r, 'GET') for r in get] + [(*r, 'POST') for r in post]
 
-# %% ../../nbs/app/07_sort_page.ipynb #5e00a1aa
+# %% ../../nbs/app/07_sort_page.ipynb #6a1f1a2b
 def sort_app(
     session:SortSession, # started
     shared:bool=False,   # whether visitors choose a name
@@ -565,7 +574,7 @@ def sort_app(
     for path, handler, method in page.routes(): app.route(path, methods=[method], name=f'{method} {path}')(handler)
     return app
 
-# %% ../../nbs/app/07_sort_page.ipynb #29b8c784
+# %% ../../nbs/app/07_sort_page.ipynb #71fb6215
 def _loopback(host): return host in ('127.0.0.1', 'localhost', '::1')
 
 def serve_sort(
@@ -592,7 +601,7 @@ def own_hosts(
     from attic.app.server import own_names
     return [] if _loopback(host) else own_names(host)
 
-# %% ../../nbs/app/07_sort_page.ipynb #0a2b955e
+# %% ../../nbs/app/07_sort_page.ipynb #28053dc7
 def _finish(session, copy='', link=''):
     "Write what is taken away, and say where"
     from attic.app import sort_files
@@ -631,11 +640,14 @@ def sort_folder_by(
     answers='',    # a CSV file to learn from
     simulate='',   # answer from a column, such as strengths.csv:young
     n:int=100,     # simulated answers
-    noise:float=0, # of simulated answers, in standard deviations
+    noise:float=0., # of simulated answers, in standard deviations
     copy='',       # a folder for numbered copies
     link='',       # a folder for numbered links
     seed:int=0,    # of everything random
-    **served,      # host, port, names, no_browser of `serve_sort`
+    host='127.0.0.1', # where to listen; 0.0.0.0 lets others in
+    port:int=0,    # 0 is any that is free
+    names='',      # further names under which the page is reached, with commas
+    no_browser:bool=False, # do not open the browser; with answers, copy or link do without the page
 ):
     "Sort a folder by words: on a page, from a file of answers, or from a column; raise `ValueError` for bad input"
     words = [w for w in words.split(',') if w.strip()] or [words]
@@ -647,10 +659,12 @@ def sort_folder_by(
     session = SortSession(folder, words, out, seed=seed)
     word = next(w for w in session.store.words if w == clean_word(words[0]))
     try:
-        if served.get('no_browser') and (answers or copy or link):
+        if no_browser and (answers or copy or link):
             session.start()
             if answers: _learn(session, word, answers)
             session.wait()
-        else: serve_sort(session, **served)
+        else:
+            if answers: threading.Thread(target=_learn, args=(session, word, answers), daemon=True).start()
+            serve_sort(session, host, port, names, no_browser)
         if session.pictures.finished: _finish(session.wait(), copy, link)
     finally: session.stop()

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from unittest.mock import patch
 
-import numpy as np, torch
+import numpy as np
 from ..core import progress_over
 from PIL import Image, ImageCms, UnidentifiedImageError
 
@@ -317,8 +317,9 @@ def read_images(
     paths:list,   # image files
     size:int=64,  # side in pixels; an image that isn't square is padded with white
     reading:Reading|None=None, # counts the images and what was done to them
-) -> tuple[torch.Tensor, dict, list]: # uint8 (N, 3, size, size), position -> why it couldn't be read, hashes
+) -> tuple: # uint8 (N, 3, size, size), position -> why it couldn't be read, hashes
     "Decode images on two threads; those that can't be read are white"
+    import torch # takes seconds, and the other functions do without
     with warnings.catch_warnings(action='ignore'), ThreadPoolExecutor(2) as pool:
         work = pool.map(lambda p: _read(p, size), paths)
         work = progress_over(work, len(paths) > 2000, len(paths))

@@ -69,7 +69,7 @@ function load(image) {
   if (!loaded.has(image)) {
     const img = new Image()
     img.src = picture(image, 1024)
-    loaded.set(image, img.decode().catch(() => {}))
+    loaded.set(image, img.decode().catch(() => { loaded.delete(image); learn(0) }))
     if (loaded.size > 40) loaded.delete(loaded.keys().next().value)
   }
   return loaded.get(image)
@@ -114,8 +114,7 @@ function coverText() {
   if (folder.stage == 'failed') return `This folder cannot be sorted.\n${folder.error}`
   if (queue.length) return ''
   if (exhausted) return 'Every pair of this folder is answered.\nTake the order away, or drag a picture that stands wrong.'
-  if (folder.ready < 2) return folder.stage == 'reading' ? 'Looking at your pictures' : 'Finding your pictures'
-  return 'Choosing a pair'
+  return folder.ready < 2 ? 'Finding your pictures' : 'Choosing a pair'
 }
 async function choose(choice) {
   const pair = queue[0]
@@ -175,7 +174,8 @@ async function refresh() {
 }
 function drawReading() {
   const reading = !['ready', 'failed'].includes(folder.stage)
-  $('reading').hidden = !reading || folder.ready < 2
+  $('reading').hidden = !reading || !queue.length
+  $('folder').textContent = folder.ready ? `${folder.name}: ${count(folder.ready, 'picture')}` : folder.name
   const words = folder.stage == 'reading' ? `${folder.done.toLocaleString('en')} of ${count(folder.total, 'picture')} read` : ''
   $('reading-words').textContent = words
   for (const bar of [$('reading-bar'), $('cover-bar')].filter(Boolean)) {
@@ -224,10 +224,10 @@ function drawCount(learnt) {
   const {of} = learnt
   $('count-number').textContent = mine
   const pairs = of * (of - 1) / 2
-  let words = mine == 1 ? 'answer.' : 'answers.'
-  if (of < 40 && of > 1) words += ` ${of} pictures have ${pairs} pairs: so few teach by comparing, more than by learning.`
-  else if (mine < 25) words += ' The first 25 give a rough order, 100 a good one.'
-  if (learnt.missing) words += ` ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
+  let words = mine == 1 ? 'answer' : 'answers'
+  if (of < 40 && of > 1) words += `. ${of} pictures have ${pairs} pairs: so few teach by comparing, more than by learning.`
+  else if (mine < 25) words += '. The first 25 give a rough order, 100 a good one.'
+  if (learnt.missing && folder.stage == 'ready') words += `. ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
   $('count-words').textContent = words
 }
 function drawAccuracy({curve}) {
@@ -247,7 +247,7 @@ function drawMoves({moves, settled}) {
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
     (settled ? ' Good enough: more answers would change little.' : '')
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
-  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [0, .02], 'change')
+  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.02, top], 'change')
 }
 const svg = (tag, attrs, ...children) => {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag)
@@ -257,13 +257,13 @@ const svg = (tag, attrs, ...children) => {
 }
 function chart(box, points, low, high, ticks, name) {
   if (points.length < 2) return box.replaceChildren()
-  const w = 280, h = 84, left = 30, bottom = 16
+  const w = 280, h = 84, left = 36, bottom = 16
   const x0 = points[0].x, x1 = Math.max(points.at(-1).x, x0 + 1)
   const x = v => left + (w - left - 4) * (v - x0) / (x1 - x0)
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
   const path = list => list.map((p, i) => `${i ? 'L' : 'M'}${p.map(v => v.toFixed(1)).join()}`).join('')
   const parts = ticks.flatMap(t => [
-    svg('line', {class: name == 'change' && t ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
+    svg('line', {class: t == .02 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
     svg('text', {x: left - 5, y: y(t) + 3, 'text-anchor': 'end'}, percent(t))
   ])
   if (points[0].low !== undefined) {
@@ -318,7 +318,7 @@ async function where(image) {
   let found
   try { found = await ask('/where', {image}) } catch (e) { return say(e.message, true) }
   standing = image
-  $('where-title').textContent = `Place ${found.place.toLocaleString('en')} of ${found.of.toLocaleString('en')}, by ${word}`
+  $('where-title').textContent = `Place ${found.place.toLocaleString('en')} of ${found.of.toLocaleString('en')} by “${word}”`
   $('where-image').src = picture(image, 1024)
   $('where-name').textContent = `${found.name}: ${found.answers ? count(found.answers, 'answer') : 'no answer yet'}`
   $('where-why').hidden = !mine
@@ -438,7 +438,7 @@ function start() {
   let left = 0
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) left = performance.now()
-    else { hidden += performance.now() - left; refresh() }
+    else { hidden += performance.now() - left; learn(0) }
   })
   let size = 0
   addEventListener('resize', () => { clearTimeout(size); size = setTimeout(refresh, 300) })
