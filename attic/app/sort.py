@@ -268,7 +268,7 @@ class Pictures:
         self.folder, self.store, self.config = Path(folder).expanduser().resolve(), store, config
         self.names, self.paths = {}, {}       # image -> its names, the shortest first; image -> file, size, change
         self.images, self.row = [], {}        # images that are ready, and where they are among them
-        self.rows, self.x, self.view = [], None, None # their features; the same pooled; what pools them
+        self.rows, self.x, self.basis, self.view = [], None, None, None # features; what an order sees
         self.total, self.done, self.stage = 0, 0, 'listing'
         self.left_out, self.notes, self.error, self.broken = {}, [], '', set()
         self.listed, self.go = threading.Event(), threading.Event()
@@ -376,9 +376,9 @@ def read(self:Pictures,
     self.stage, self.done, self.total = 'reading', 0, len(self.paths)
     from attic.models.extraction import extract_files
     from attic.models.features import load_features
-    from attic.models.linear import View
+    from attic.models.order import order_view
     net = load_features(self.config.features, self.config.side)
-    self.view = View(net)
+    self.view = order_view(net)
     fresh = []
     for images in chunked(list(self.paths), CHUNK):
         table, bad = extract_files([self.paths[i][0] for i in images], net)
@@ -396,14 +396,16 @@ def read(self:Pictures,
 def _grow(self:Pictures, fresh):
     "Make further images ready"
     from attic.models.extraction import FeatureTable
-    from attic.models.order import pooled
+    from attic.models.order import Basis
     rows = self.rows + [row for _, row in fresh]
     if not rows: return
-    x = pooled(FeatureTable(rows), self.view)
+    table = FeatureTable(rows)
+    basis = Basis(table, self.view)
+    x = basis.project(table)
     start = len(self.images)
     self.row |= {image: start + k for k, (image, _) in enumerate(fresh)}
     self.images = self.images + [image for image, _ in fresh]
-    self.rows, self.x = rows, x # `x` last: it is what others look at
+    self.rows, self.basis, self.x = rows, basis, x # `x` last: it is what others look at
 
 # %% ../../nbs/app/02_sort.ipynb #s028
 STEP, BACK = 10, 20 # answers between two points of the curve; how many answers it looks back
@@ -425,7 +427,7 @@ class Learner:
         whose:str='', # a person, or empty for everyone
     ):
         self.session, self.word, self.whose = session, word, whose
-        self.order, self.placed, self.lock = None, None, threading.RLock()
+        self.order, self.basis, self.placed, self.lock = None, None, None, threading.RLock()
         self.past, self.n, self.ms, self.asked, self.missing = {}, 0, 0., [], 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
@@ -447,11 +449,11 @@ def fit(self:Learner):
     "Fit the order to all answers that there are now"
     from attic.models.order import Order
     pictures, start = self.session.pictures, time.perf_counter()
-    images, x = pictures.images, pictures.x
+    images, x, basis = pictures.images, pictures.x, pictures.basis
     a, b, target = self._arrays()
     with self.lock:
-        if self.order is None or self.order.x is not x: self.order, self.past = Order(x), {}
-        if len(a): self.order.fit(a, b, target)
+        if self.basis is not basis: self.order, self.basis, self.past = Order(x), basis, {}
+        self.order.fit(a, b, target)
         mean, self.asked, self.n = np.array(self.order.mean), list(zip(a.tolist(), b.tolist())), len(a)
     by = np.argsort(mean, kind='stable')
     names = [images[i] for i in by]
@@ -635,11 +637,11 @@ def _work_once(self:SortSession, todo):
     "Fit some orders, and fill the queues that are short"
     for key in todo:
         before = self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
-        x = self.pictures.x
+        basis = self.pictures.basis
         self.learner(*key).fit()
         same = before == self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
         with self.wake:
-            if same and x is self.pictures.x: self.stale.discard(key)
+            if same and basis is self.pictures.basis: self.stale.discard(key)
     for word, person in self._short(): self.fill(word, person)
 
 @patch
