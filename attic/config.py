@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['PROFILES', 'DataConfig', 'RankerConfig', 'GeneratorConfig', 'FlowConfig', 'PredictorConfig', 'LinearConfig',
-           'WordsConfig', 'ProbeConfig', 'AdversaryConfig', 'ObjectiveConfig', 'CrowdConfig', 'Profile',
+           'OrderConfig', 'WordsConfig', 'ProbeConfig', 'AdversaryConfig', 'ObjectiveConfig', 'CrowdConfig', 'Profile',
            'default_profile', 'get_profile', 'check_parameters']
 
 # %% ../nbs/01_config.ipynb #a44d68d6
@@ -111,6 +111,22 @@ class LinearConfig:
     def name(self) -> str:
         "What rows and cards call it"
         return f'{self.kind} on {self.features}'
+
+@dataclass(frozen=True)
+class OrderConfig:
+    "The order of a folder while somebody answers; ours"
+    dims:int=1024          # directions in which images may differ; up to so many images all are kept
+    steep:float=0.6        # how much more the main directions weigh: the power of their variance
+    variances:tuple=(0.1, 0.3, 1., 3., 10., 30., 100.) # of the weights; the evidence chooses
+    residuals:tuple=(0.03, 0.3, 3.)    # variances of what belongs to one image alone; the evidence chooses
+    priors:tuple=(0., 0.5, 1., 2., 4.) # weights that the word's own scores may have; the evidence chooses
+    expected:float=3.      # variance of the weights before there are answers
+    spread:float=1.4       # how far it may be from that, as a standard deviation of its logarithm
+    first:int=8            # answers before the variances are chosen for the first time
+    growth:float=1.5       # they are chosen again when there are so many times the answers
+    candidates:int=500     # random pairs of which the most informative ones are asked
+    random_share:float=0.15 # of questions that are drawn at random, to measure the accuracy
+    repeat_share:float=0.04 # of questions that come back
 
 @dataclass(frozen=True)
 class WordsConfig:
