@@ -171,6 +171,16 @@ def last(self:SortStore,
     return next((c for c, in self.ask(sql, word, person)), None)
 
 @patch
+def is_answered(self:SortStore,
+    word:str,   # sorted by
+    person:str, # who was asked
+    pair:str,   # key of the pair
+) -> bool:
+    "Whether a pair has an answer that isn't undone"
+    sql = 'SELECT 1 FROM answers WHERE word = ? AND person = ? AND pair = ? AND undone = 0'
+    return bool(self.ask(sql, word, person, pair))
+
+@patch
 def undo(self:SortStore,
     person:str, # who takes it back
     client:str, # the id of the answer
@@ -418,6 +428,7 @@ class Placed:
     place:dict       # image -> position in `images`
     strength:dict    # image -> its strength
     n:int            # answers it was fitted to
+    expected:float   # share of all pairs that the model itself expects to be in the right order
 
 class Learner:
     "The order for one word, from everyone's answers or one person's"
@@ -428,7 +439,7 @@ class Learner:
     ):
         self.session, self.word, self.whose = session, word, whose
         self.order, self.basis, self.placed, self.lock = None, None, None, threading.RLock()
-        self.past, self.n, self.ms, self.asked, self.missing = {}, 0, 0., [], 0
+        self.past, self.n, self.ms, self.missing = {}, 0, 0., 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
 _TARGET = dict(more=1., equal=.5, less=0.)
@@ -454,10 +465,11 @@ def fit(self:Learner):
     with self.lock:
         if self.basis is not basis: self.order, self.basis, self.past = Order(x), basis, {}
         self.order.fit(a, b, target)
-        mean, self.asked, self.n = np.array(self.order.mean), list(zip(a.tolist(), b.tolist())), len(a)
+        mean, self.n, expected = np.array(self.order.mean), len(a), self.order.expected() if len(a) else .5
     by = np.argsort(mean, kind='stable')
     names = [images[i] for i in by]
-    self.placed = Placed(tuple(names), dict(zip(names, range(len(names)))), dict(zip(images, mean.tolist())), len(a))
+    self.placed = Placed(tuple(names), dict(zip(names, range(len(names)))), dict(zip(images, mean.tolist())), len(a),
+                         expected)
     self.ms = 1000*(time.perf_counter() - start)
     self._note_moves(mean)
     return self
@@ -751,11 +763,16 @@ def answer(self:SortSession,
     row = dict(client=client, pair=key, word=word, person=person, a=a, b=b, choice=choice, how=how,
                predicted=predicted, seconds=max(0., min(float(seconds), 3600.)), at=time.time())
     new = self.store.add([row]) == 1
+    if new or self.store.is_answered(word, person, key): self._drop(word, person, key)
+    if new: self.touch(word)
+    return new
+
+@patch
+def _drop(self:SortSession, word, person, key):
+    "Take a pair out of a queue"
     with self.lock:
         queue = self.queues.setdefault((word, person), [])
         queue[:] = [p for p in queue if p['key'] != key]
-    if new: self.touch(word)
-    return new
 
 @patch
 def undo(self:SortSession,

@@ -7,19 +7,19 @@ __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs
            'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away', 'read_answers',
            'add_answers', 'right_pairs', 'simulate']
 
-# %% ../../nbs/app/08_sort_files.ipynb #e397d7f5
-import os, re, time
+# %% ../../nbs/app/08_sort_files.ipynb #c6332e93
+import json, os, re, time
 import numpy as np, pandas as pd
 from pathlib import Path
 
 from .rank import contact_sheet, write_table
 from .sort import SortSession, accuracy_curve, readable
-from ..core import atomic_write, check_choice, digest
+from ..core import atomic_write, check_choice, digest, write_json
 from ..data.delimited import DataError, Problems, read_numbers, read_table, row_list
 from ..data.folder import match_names
 from ..methods.cards import file_stem, model_card, save_model
 
-# %% ../../nbs/app/08_sort_files.ipynb #e1848e20
+# %% ../../nbs/app/08_sort_files.ipynb #8ee9c148
 def order_table(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -37,7 +37,7 @@ def order_table(
         rows += [(shared[0], name, *shared[1:]) for name in names[image]]
     return pd.DataFrame(rows, columns=['place', 'file', 'strength', 'answers'])
 
-# %% ../../nbs/app/08_sort_files.ipynb #01f8991e
+# %% ../../nbs/app/08_sort_files.ipynb #55f5adfa
 FEWEST = 10 # answers that a ranker needs
 
 def answered_pairs(
@@ -91,7 +91,7 @@ def save_ranker(
     with learner.lock: ranker = to_ranker(learner.order, learner.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
-# %% ../../nbs/app/08_sort_files.ipynb #845bc959
+# %% ../../nbs/app/08_sort_files.ipynb #fc5e2d1d
 def _safe(name):
     "A file's name that no spreadsheet takes for a formula"
     return f'./{name}' if name[:1] in tuple('=+-@\t\r') else name
@@ -130,8 +130,8 @@ def as_csv(
     "A table as CSV"
     return table.to_csv(index=False, lineterminator='\n')
 
-# %% ../../nbs/app/08_sort_files.ipynb #09b64c5b
-LIST = 'attic-order.txt' # the names that were written into a folder of copies or links
+# %% ../../nbs/app/08_sort_files.ipynb #205f52e1
+LIST = 'attic-order.json' # the names that were written into a folder of copies or links
 
 def _numbered(place, width, name):
     "A file's name with its place in front, short enough for a file system"
@@ -142,9 +142,9 @@ def _numbered(place, width, name):
 def _make_room(folder):
     "Take away what was written the last time; raise `ValueError` for a folder with other things in it"
     folder.mkdir(parents=True, exist_ok=True)
-    listed = folder/LIST
-    old = listed.read_text(encoding='utf-8', errors='surrogateescape').split('\n') if listed.is_file() else []
-    old = [n for n in old if re.fullmatch(r'\d{4,}_[^/\\]*', n)]
+    try: listed = json.loads((folder/LIST).read_text())
+    except (OSError, ValueError): listed = []
+    old = [n for n in map(str, listed) if re.fullmatch(r'\d{4,}_[^/\\]*', n)]
     other = [p.name for p in folder.iterdir() if p.name not in {*old, LIST}]
     if other: raise ValueError(f"{folder} holds other things, such as {other[0]!r}. Name an empty folder")
     for name in old: (folder/name).unlink(missing_ok=True)
@@ -163,7 +163,7 @@ def write_files(
     _make_room(folder)
     width = max(4, len(str(len(table))))
     names = [_numbered(k, width, name) for k, name in enumerate(table.file, 1)]
-    with atomic_write(folder/LIST) as tmp: tmp.write_text('\n'.join(names), encoding='utf-8', errors='surrogateescape')
+    write_json(folder/LIST, names)
     for name, source in zip(names, table.file):
         if way == 'copy': shutil.copy2(session.folder/source, folder/name)
         else: _link(session.folder/source, folder/name)
@@ -175,7 +175,7 @@ def _link(source, target):
     except (OSError, NotImplementedError) as e:
         raise ValueError(f"{target} can't be a link here ({e}). Use --copy") from e
 
-# %% ../../nbs/app/08_sort_files.ipynb #6a2ea662
+# %% ../../nbs/app/08_sort_files.ipynb #29c77158
 def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -212,7 +212,7 @@ def take_away(
     if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
     return files
 
-# %% ../../nbs/app/08_sort_files.ipynb #016b4954
+# %% ../../nbs/app/08_sort_files.ipynb #a4498c02
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
                tie='equal', skip='skip', illegible='skip')
 _NAMES = dict(file_a=('image_a', 'left'), file_b=('image_b', 'right'), answer=('choice', 'label'),
@@ -246,7 +246,7 @@ def read_answers(
     problems.stop()
     return _as_rows(df, sides, word)
 
-# %% ../../nbs/app/08_sort_files.ipynb #9179201c
+# %% ../../nbs/app/08_sort_files.ipynb #5dfa7d79
 def _as_rows(df, sides, word):
     "Rows for the store; the same row of the same file has the same id"
     people = df.person.astype(str).str[:40] if 'person' in df else ['file']*len(df)
@@ -270,7 +270,7 @@ def add_answers(
     session.touch(word)
     return new
 
-# %% ../../nbs/app/08_sort_files.ipynb #76eff262
+# %% ../../nbs/app/08_sort_files.ipynb #fa8e6b3e
 POINTS = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000) # answers at which it is measured
 
 def _column(session, spec):

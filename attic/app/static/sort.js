@@ -238,7 +238,7 @@ function drawAccuracy({curve}) {
     : 'One pair in five is random. After five of these you see here how often your answer was predicted.'
   chart($('accuracy-chart'), curve.map(([x, y, low, high]) => ({x, y, low, high})), .5, 1, [.5, .75, 1], 'accuracy')
 }
-function drawMoves({moves, settled}) {
+function drawMoves({moves, settled, n, expected}) {
   const point = moves.at(-1)
   $('moves-number').textContent = point ? percent(1 - point[1]) : ''
   const words = $('moves-words')
@@ -246,6 +246,7 @@ function drawMoves({moves, settled}) {
   if (!point) words.textContent = 'From 30 answers on you see here how much the order still changes.'
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
     (settled ? ' Good enough: more answers would change little.' : '')
+  if (n >= 10) words.textContent += ` By its own estimate ${percent(expected)} of all pairs are in the right order.`
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
   chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.02, top], 'change')
 }
