@@ -5,9 +5,9 @@
 # %% auto #0
 __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs', 'word_card', 'save_ranker', 'answers_table',
            'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away', 'read_answers',
-           'add_answers', 'right_pairs', 'simulate']
+           'add_answers', 'simulate']
 
-# %% ../../nbs/app/08_sort_files.ipynb #214601c5
+# %% ../../nbs/app/08_sort_files.ipynb #7700717d
 import json, os, re, time
 import numpy as np, pandas as pd
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..data.delimited import DataError, Problems, read_numbers, read_table, row_
 from ..data.folder import match_names
 from ..methods.cards import file_stem, model_card, save_model
 
-# %% ../../nbs/app/08_sort_files.ipynb #94b1ff73
+# %% ../../nbs/app/08_sort_files.ipynb #93f83a15
 def order_table(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -37,7 +37,7 @@ def order_table(
         rows += [(shared[0], name, *shared[1:]) for name in names[image]]
     return pd.DataFrame(rows, columns=['place', 'file', 'strength', 'answers'])
 
-# %% ../../nbs/app/08_sort_files.ipynb #ef9b892c
+# %% ../../nbs/app/08_sort_files.ipynb #96564c56
 FEWEST = 10 # answers that a ranker needs
 
 def answered_pairs(
@@ -91,7 +91,7 @@ def save_ranker(
     with learner.lock: ranker = to_ranker(learner.order, learner.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
-# %% ../../nbs/app/08_sort_files.ipynb #88e29402
+# %% ../../nbs/app/08_sort_files.ipynb #3361c7a7
 def _safe(name):
     "A file's name that no spreadsheet takes for a formula"
     return f'./{name}' if name[:1] in tuple('=+-@\t\r') else name
@@ -130,7 +130,7 @@ def as_csv(
     "A table as CSV"
     return table.to_csv(index=False, lineterminator='\n')
 
-# %% ../../nbs/app/08_sort_files.ipynb #4cc4268a
+# %% ../../nbs/app/08_sort_files.ipynb #21d56809
 LIST = 'attic-order.json' # the names that were written into a folder of copies or links
 
 def _numbered(place, width, name):
@@ -175,7 +175,7 @@ def _link(source, target):
     except (OSError, NotImplementedError) as e:
         raise ValueError(f"{target} can't be a link here ({e}). Use --copy") from e
 
-# %% ../../nbs/app/08_sort_files.ipynb #d69e6b5b
+# %% ../../nbs/app/08_sort_files.ipynb #8f5ef638
 def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -212,7 +212,7 @@ def take_away(
     if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
     return files
 
-# %% ../../nbs/app/08_sort_files.ipynb #d2067521
+# %% ../../nbs/app/08_sort_files.ipynb #8c2ef04a
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
                tie='equal', skip='skip', illegible='skip')
 _NAMES = dict(file_a=('image_a', 'left'), file_b=('image_b', 'right'), answer=('choice', 'label'),
@@ -246,7 +246,7 @@ def read_answers(
     problems.stop()
     return _as_rows(df, sides, word)
 
-# %% ../../nbs/app/08_sort_files.ipynb #276b82a0
+# %% ../../nbs/app/08_sort_files.ipynb #bb50de0d
 def _as_rows(df, sides, word):
     "Rows for the store; the same row of the same file has the same id"
     people = df.person.astype(str).str[:40] if 'person' in df else ['file']*len(df)
@@ -270,7 +270,7 @@ def add_answers(
     session.touch(word)
     return new
 
-# %% ../../nbs/app/08_sort_files.ipynb #403e4088
+# %% ../../nbs/app/08_sort_files.ipynb #decebbf3
 POINTS = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000) # answers at which it is measured
 
 def _column(session, spec):
@@ -287,24 +287,17 @@ def _column(session, spec):
     if lost: raise DataError(f"{path} has no number in {column!r} for {', '.join(lost)}. Add it, or move the image")
     return v
 
-def right_pairs(
-    strengths, # of an order (N,)
-    truth,     # of the images (N,)
-) -> float:    # 0.5 is chance
-    "Share of all pairs with different truths that an order has right"
-    from scipy.stats import somersd
-    return float((1 + somersd(truth, strengths).statistic) / 2)
-
 def simulate(
     session:SortSession, # whose images are ready
     word:str,   # sorted by
     spec:str,   # a table and its column, such as strengths.csv:young
     n:int=100,  # answers
     noise:float=0., # standard deviations of the column; 0 makes no mistakes
-) -> pd.DataFrame: # answers, accuracy: share of the folder's pairs in the right order
+) -> pd.DataFrame: # answers, accuracy: share of the folder's pairs in the right order, as `order_accuracy`
     "Answer from a column, and measure the order; raise `DataError` for a bad table, `ValueError` for bad numbers"
     if n < 1 or noise < 0: raise ValueError(f"-n {n}, --noise {noise}: ask for at least 1 answer, and noise from 0")
     v = _column(session, spec)
+    from attic.models.order import order_accuracy
     truth = dict(zip(session.pictures.images, ((v - v.mean())/(v.std() or 1)).tolist()))
     rng, curve = np.random.default_rng(session.seed), []
     for k in range(1, n + 1):
@@ -315,7 +308,8 @@ def simulate(
         if k in POINTS or k == n:
             session.settle()
             strength = session.placed(word).strength
-            curve.append((k, right_pairs([strength[i] for i in truth], list(truth.values()))))
+            now = np.array([strength[i] for i in truth])
+            curve.append((k, order_accuracy(now, np.array(list(truth.values())))))
     session.settle()
     return pd.DataFrame(curve, columns=['answers', 'accuracy'])
 
@@ -329,5 +323,5 @@ def _next_pair(session, word):
 def _simulated(truth, pair, noise, rng):
     "What the simulated person answers"
     gap = truth[pair['a']] - truth[pair['b']]
-    if noise: return 'more' if rng.random() < 1/(1 + np.exp(-np.log(3)*gap/noise)) else 'less'
+    if noise: return 'more' if gap + rng.logistic(0, noise) > 0 else 'less'
     return ('equal', 'more', 'less')[int(np.sign(gap))]

@@ -235,7 +235,7 @@ function drawAccuracy({curve}) {
   $('accuracy-number').textContent = point ? percent(point[1]) : ''
   $('accuracy-words').textContent = point
     ? `of your last ${count(point[4], 'random pair')}, before you answered (${Math.round(100 * point[2])} to ${percent(point[3])}).`
-    : 'One pair in five is random. After five of these you see here how often your answer was predicted.'
+    : 'Some pairs are drawn at random. After five of these you see how often your answer was predicted.'
   chart($('accuracy-chart'), curve.map(([x, y, low, high]) => ({x, y, low, high})), .5, 1, [.5, .75, 1], 'accuracy')
 }
 function drawMoves({moves, settled, n, expected}) {
