@@ -11,6 +11,7 @@ __all__ = ['MAX_WORD', 'MAX_NAME', 'CHOICES', 'HOW', 'WINDOW', 'CHUNK', 'STEP', 
 import hashlib, re, secrets, sqlite3, threading, time, traceback, unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +159,7 @@ def add(self:SortStore,
     for choice in {r['choice'] for r in rows} - set(CHOICES):
         raise ValueError(f"unknown choice {choice!r}; choose one of: {', '.join(CHOICES)}")
     with self.change() as con:
-        return sum(con.execute(_INSERT, tuple(r[c] for c in _COLUMNS)).rowcount for r in rows)
+        return sum(con.execute(_INSERT, itemgetter(*_COLUMNS)(r)).rowcount for r in rows)
 
 @patch
 def last(self:SortStore,
@@ -352,8 +353,8 @@ def folder_changes(
     "What has changed in a folder"
     if not before: return []
     old, new = set(before.values()), set(now.values())
-    moved = {n: i for n, i in now.items() if i in old and n not in before and not {m for m, j in before.items()
-             if j == i} <= set(now)}
+    left = {i for n, i in before.items() if n not in now} # images that have lost a name
+    moved = {n for n, i in now.items() if i in left and n not in before}
     added, gone = {n for n, i in now.items() if i not in old}, {n for n, i in before.items() if i not in new}
     return [f"{len(names):,} {what}: {_some(names)}" for what, names in
             (('new', added), ('renamed, and known by their content', moved), ('gone; their answers are kept', gone))
@@ -438,7 +439,7 @@ class Learner:
     ):
         self.session, self.word, self.whose = session, word, whose
         self.order, self.basis, self.placed, self.lock = None, None, None, threading.RLock()
-        self.past, self.n, self.ms, self.missing = {}, 0, 0., 0
+        self.past, self.noted, self.n, self.ms, self.missing = {}, 0, 0, 0., 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
 _TARGET = dict(more=1., equal=.5, less=0.)
@@ -463,6 +464,7 @@ def fit(self:Learner):
     a, b, target = self._arrays()
     with self.lock:
         if self.basis is not basis: self.order, self.basis, self.past = Order(x), basis, {}
+        self._recall(a, b, target)
         self.order.fit(a, b, target)
         mean, self.n, expected = np.array(self.order.mean), len(a), self.order.expected() if len(a) else .5
     by = np.argsort(mean, kind='stable')
@@ -476,14 +478,22 @@ def fit(self:Learner):
 # %% ../../nbs/app/02_sort.ipynb #s031
 @patch
 def _note_moves(self:Learner, mean):
-    "Compare the order with that of `BACK` answers before"
+    "Compare the order with that of about `BACK` answers before, when `STEP` more have come"
     from attic.models.order import settled
     if not self.session.pictures.finished: return
     self.past = {n: m for n, m in self.past.items() if self.n - 2*BACK <= n < self.n} | {self.n: mean}
-    then = self.past.get(self.n - BACK)
-    if self.n % STEP or then is None: return
-    row = (self.word, self.whose, self.n, float(settled(mean, then)))
+    then = max((n for n in self.past if n <= self.n - BACK), default=None)
+    if then is None or self.noted <= self.n < self.noted + STEP: return
+    self.noted = self.n
+    row = (self.word, self.whose, self.n, float(settled(mean, self.past[then])))
     with self.session.store.change() as con: con.execute('INSERT OR REPLACE INTO settled VALUES (?, ?, ?, ?)', row)
+
+@patch
+def _recall(self:Learner, a, b, target):
+    "After a new start, fit the order as it was `BACK` answers ago"
+    if self.past or len(a) <= BACK or not self.session.pictures.finished: return
+    then = len(a) - BACK
+    self.past[then] = np.array(self.order.fit(a[:then], b[:then], target[:then]).mean)
 
 @patch
 def moves(self:Learner) -> list: # n answers, share of pairs that kept their order over the last `BACK` answers
@@ -661,11 +671,11 @@ def _short(self:SortSession):
 
 # %% ../../nbs/app/02_sort.ipynb #s038
 @patch
-def _pair(self:SortSession, word, person, a, b, how, predicted=None, key=''):
+def _pair(self:SortSession, word, person, sides, found, predicted=None, key=''):
     "A pair as a queue holds it"
-    key = key or secrets.token_hex(8)
-    ticket = self.signer.dumps([word, person, a, b, how, predicted, key])
-    return dict(a=a, b=b, how=how, key=key, ticket=ticket)
+    (a, b), key = sides, key or secrets.token_hex(8)
+    ticket = self.signer.dumps([word, person, a, b, found, predicted, key])
+    return dict(a=a, b=b, how=found, key=key, ticket=ticket)
 
 @patch
 def _exhausted(self:SortSession, word, person):
@@ -708,7 +718,7 @@ def _append(self:SortSession, word, person, learner, found):
     images = self.pictures.images
     for i, j, how in found:
         a, b = (images[i], images[j])[::1 if how == 'repeat' else secrets.choice((1, -1))]
-        pair = self._pair(word, person, a, b, how, learner.probability(a, b))
+        pair = self._pair(word, person, (a, b), how, learner.probability(a, b))
         with self.lock:
             queue = self.queues.setdefault((word, person), [])
             if len(queue) < 2*QUEUE: queue.append(pair)
@@ -724,7 +734,8 @@ def _by_lot(self:SortSession, word, person):
         known = self.pictures.row and tuple(sorted((i, j))) in done
         if known or self.pictures.broken & {images[i], images[j]}: continue
         learner = self.learner(word, self.whose.get(person, ''))
-        return self._pair(word, person, images[i], images[j], 'random', learner.probability(images[i], images[j]))
+        a, b = images[i], images[j]
+        return self._pair(word, person, (a, b), 'random', learner.probability(a, b))
 
 @patch
 def queue(self:SortSession,
@@ -783,7 +794,7 @@ def undo(self:SortSession,
     word, a, b, how, predicted, key = found
     with self.lock:
         queue = self.queues.setdefault((word, person), [])
-        queue.insert(0, self._pair(word, person, a, b, how, predicted, key))
+        queue.insert(0, self._pair(word, person, (a, b), how, predicted, key))
     self.touch(word)
     return True
 
@@ -825,7 +836,7 @@ def flag(self:SortSession,
     to = None if to is None else round(min(max(to, 0.), 1.) * (n - 1))
     others = list(dict.fromkeys(min(max(k, 0), n - 1) for k in _spread(at, to, n)))
     pairs = [(image, placed.images[k])[::secrets.choice((1, -1))] for k in others if k != at][:6]
-    made = [self._pair(word, person, a, b, 'flagged', learner.probability(a, b)) for a, b in pairs]
+    made = [self._pair(word, person, sides, 'flagged', learner.probability(*sides)) for sides in pairs]
     with self.lock:
         queue = self.queues.setdefault((word, person), [])
         queue[:] = made + queue[:1]
@@ -857,6 +868,6 @@ def disagreement(self:SortSession,
     images = first.images
     gap = np.array([first.place[i] - second.place[i] for i in images])
     far = np.abs(gap).argsort(kind='stable')[::-1][:n].tolist()
-    v = [np.array([p.strength[i] for i in images]) for p in (first, second)]
+    v = [np.array(itemgetter(*images)(p.strength)) for p in (first, second)]
     places = [(images[k], len(images) - first.place[images[k]], len(images) - second.place[images[k]]) for k in far]
     return dict(agree=float(settled(*v)), images=places)

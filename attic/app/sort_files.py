@@ -7,7 +7,7 @@ __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs
            'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away', 'read_answers',
            'add_answers', 'simulate']
 
-# %% ../../nbs/app/08_sort_files.ipynb #7700717d
+# %% ../../nbs/app/08_sort_files.ipynb #7f2fb9ba
 import json, os, re, time
 import numpy as np, pandas as pd
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..data.delimited import DataError, Problems, read_numbers, read_table, row_
 from ..data.folder import match_names
 from ..methods.cards import file_stem, model_card, save_model
 
-# %% ../../nbs/app/08_sort_files.ipynb #93f83a15
+# %% ../../nbs/app/08_sort_files.ipynb #5d0ce261
 def order_table(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -37,7 +37,7 @@ def order_table(
         rows += [(shared[0], name, *shared[1:]) for name in names[image]]
     return pd.DataFrame(rows, columns=['place', 'file', 'strength', 'answers'])
 
-# %% ../../nbs/app/08_sort_files.ipynb #96564c56
+# %% ../../nbs/app/08_sort_files.ipynb #c36a4f92
 FEWEST = 10 # answers that a ranker needs
 
 def answered_pairs(
@@ -50,8 +50,8 @@ def answered_pairs(
     from attic.data.pairs import Pairs
     row, target = session.pictures.row, dict(more=1., equal=.5, less=0.)
     rows = [r for r in session.store.answers(word, whose) if r.choice in target and r.a in row and r.b in row]
-    a, b = (torch.tensor([row[getattr(r, side)] for r in rows], dtype=torch.long) for side in 'ab')
-    return Pairs(a, b, torch.tensor([target[r.choice] for r in rows]))
+    at = torch.tensor([(row[r.a], row[r.b]) for r in rows], dtype=torch.long).view(-1, 2)
+    return Pairs(*at.T, torch.tensor([target[r.choice] for r in rows]))
 
 def _accuracy(session, word, whose=''):
     "How often answers were predicted before they were given, as a card says it"
@@ -91,7 +91,7 @@ def save_ranker(
     with learner.lock: ranker = to_ranker(learner.order, learner.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
-# %% ../../nbs/app/08_sort_files.ipynb #3361c7a7
+# %% ../../nbs/app/08_sort_files.ipynb #2b2f8c00
 def _safe(name):
     "A file's name that no spreadsheet takes for a formula"
     return f'./{name}' if name[:1] in tuple('=+-@\t\r') else name
@@ -130,7 +130,7 @@ def as_csv(
     "A table as CSV"
     return table.to_csv(index=False, lineterminator='\n')
 
-# %% ../../nbs/app/08_sort_files.ipynb #21d56809
+# %% ../../nbs/app/08_sort_files.ipynb #7cddc1ce
 LIST = 'attic-order.json' # the names that were written into a folder of copies or links
 
 def _numbered(place, width, name):
@@ -175,7 +175,7 @@ def _link(source, target):
     except (OSError, NotImplementedError) as e:
         raise ValueError(f"{target} can't be a link here ({e}). Use --copy") from e
 
-# %% ../../nbs/app/08_sort_files.ipynb #8f5ef638
+# %% ../../nbs/app/08_sort_files.ipynb #5f911bd2
 def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -212,7 +212,7 @@ def take_away(
     if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
     return files
 
-# %% ../../nbs/app/08_sort_files.ipynb #8c2ef04a
+# %% ../../nbs/app/08_sort_files.ipynb #c5bcd3c5
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
                tie='equal', skip='skip', illegible='skip')
 _NAMES = dict(file_a=('image_a', 'left'), file_b=('image_b', 'right'), answer=('choice', 'label'),
@@ -246,7 +246,7 @@ def read_answers(
     problems.stop()
     return _as_rows(df, sides, word)
 
-# %% ../../nbs/app/08_sort_files.ipynb #bb50de0d
+# %% ../../nbs/app/08_sort_files.ipynb #46e5d7d1
 def _as_rows(df, sides, word):
     "Rows for the store; the same row of the same file has the same id"
     people = df.person.astype(str).str[:40] if 'person' in df else ['file']*len(df)
@@ -270,7 +270,7 @@ def add_answers(
     session.touch(word)
     return new
 
-# %% ../../nbs/app/08_sort_files.ipynb #decebbf3
+# %% ../../nbs/app/08_sort_files.ipynb #8581c9c4
 POINTS = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000) # answers at which it is measured
 
 def _column(session, spec):
@@ -281,8 +281,8 @@ def _column(session, spec):
                     dict(file=('image', 'filename', 'name')))
     found, _, _ = match_names(list(df.file), [n for names in session.pictures.names.values() for n in names])
     value = dict(zip([found.get(f, f) for f in df.file], read_numbers(df[column].astype(str))[0]))
-    v = np.array([next((value[n] for n in session.pictures.names[i] if n in value), np.nan)
-                  for i in session.pictures.images], float)
+    def of_image(i): return next((value[n] for n in session.pictures.names[i] if n in value), np.nan)
+    v = np.array([of_image(i) for i in session.pictures.images], float)
     lost = [session.pictures.name(session.pictures.images[i]) for i in np.flatnonzero(np.isnan(v))[:3]]
     if lost: raise DataError(f"{path} has no number in {column!r} for {', '.join(lost)}. Add it, or move the image")
     return v

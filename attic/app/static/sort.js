@@ -56,7 +56,9 @@ async function deliver(form) { // until it is stored: the same id each time, so 
 }
 async function deliverKept() {
   for (const key of kept()) {
-    try { await send('/answer', JSON.parse(localStorage.getItem(key))) } catch (e) { if (!e.status || e.status >= 500) continue }
+    try {
+      await send('/answer', JSON.parse(localStorage.getItem(key)))
+    } catch (e) { if (!e.status || e.status >= 500) continue }
     localStorage.removeItem(key)
   }
 }
@@ -113,7 +115,7 @@ function cover() { // what is said in place of the pictures
 function coverText() {
   if (folder.stage == 'failed') return `This folder cannot be sorted.\n${folder.error}`
   if (queue.length) return ''
-  if (exhausted) return 'Every pair of this folder is answered.\nTake the order away, or drag a picture that stands wrong.'
+  if (exhausted) return 'Every pair of this folder is answered.\nTake the order away, or flag what stands wrong.'
   return folder.ready < 2 ? 'Finding your pictures' : 'Choosing a pair'
 }
 async function choose(choice) {
@@ -160,7 +162,7 @@ function learn(ms = 120) {
 }
 async function refresh() {
   let reply
-  try { reply = await ask('/state', {n: stripSize()}) } catch (e) {
+  try { reply = await ask('/state', {n: stripSize()}) } catch {
     say('The server does not answer. Start attic sort again; nothing is lost.', true)
     return learn(2000)
   }
@@ -170,13 +172,15 @@ async function refresh() {
   if (!busy || !queue.length) take(reply)
   draw(reply.learnt)
   const reading = !['ready', 'failed'].includes(folder.stage)
-  if (reading || reply.learnt.busy || !queue.length && !exhausted && folder.stage != 'failed') learn(reading ? 500 : 250)
+  const empty = !queue.length && !exhausted && folder.stage != 'failed'
+  if (reading || reply.learnt.busy || empty) learn(reading ? 500 : 250)
 }
 function drawReading() {
   const reading = !['ready', 'failed'].includes(folder.stage)
   $('reading').hidden = !reading || !queue.length
   $('folder').textContent = folder.ready ? `${folder.name}: ${count(folder.ready, 'picture')}` : folder.name
-  const words = folder.stage == 'reading' ? `${folder.done.toLocaleString('en')} of ${count(folder.total, 'picture')} read` : ''
+  const done = `${folder.done.toLocaleString('en')} of ${count(folder.total, 'picture')} read`
+  const words = folder.stage == 'reading' ? done : ''
   $('reading-words').textContent = words
   for (const bar of [$('reading-bar'), $('cover-bar')].filter(Boolean)) {
     if (folder.total) { bar.max = folder.total; bar.value = folder.done }
@@ -207,11 +211,14 @@ function drawStrip(images) {
   const before = new Map([...old].map(([image, li]) => [image, li.getBoundingClientRect().left]))
   strip.replaceChildren(...images.map((image, k) => old.get(image) || stripItem(image, k)))
   ;[...strip.children].forEach((li, k) => {
-    li.firstChild.setAttribute('aria-label', `Picture at ${Math.round(100 * k / Math.max(1, images.length - 1))} % of the order`)
+    const share = k / Math.max(1, images.length - 1)
+    li.firstChild.setAttribute('aria-label', `Picture at ${percent(share)} of the order`)
     if (calm) return
     const from = before.get(li.dataset.image), to = li.getBoundingClientRect().left
     if (from === undefined) li.animate([{opacity: 0}, {opacity: 1}], 350)
-    else if (from != to) li.animate([{translate: `${from - to}px 0`}, {translate: 0}], {duration: 350, easing: 'ease-out'})
+    else if (from != to) {
+      li.animate([{translate: `${from - to}px 0`}, {translate: 0}], {duration: 350, easing: 'ease-out'})
+    }
   })
 }
 function stripItem(image) {
@@ -223,18 +230,21 @@ function stripItem(image) {
 function drawCount(learnt) {
   const {of} = learnt
   $('count-number').textContent = mine
-  const pairs = of * (of - 1) / 2
+  const pairs = of * (of - 1) / 2, enough = Math.min(pairs, Math.round(of * Math.log2(of)))
   let words = mine == 1 ? 'answer' : 'answers'
-  if (of < 40 && of > 1) words += `. ${of} pictures have ${pairs} pairs: so few teach by comparing, more than by learning.`
+  if (of < 40 && of > 1) words += `. ${of} pictures have ${pairs} pairs: expect a good order after ${enough} answers.`
   else if (mine < 25) words += '. The first 25 give a rough order, 100 a good one.'
-  if (learnt.missing && folder.stage == 'ready') words += `. ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
+  if (learnt.missing && folder.stage == 'ready') {
+    words += `. ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
+  }
   $('count-words').textContent = words
 }
 function drawAccuracy({curve}) {
   const point = curve.at(-1)
   $('accuracy-number').textContent = point ? percent(point[1]) : ''
+  const range = point && `${Math.round(100 * point[2])} to ${percent(point[3])}`
   $('accuracy-words').textContent = point
-    ? `of your last ${count(point[4], 'random pair')}, before you answered (${Math.round(100 * point[2])} to ${percent(point[3])}).`
+    ? `of your last ${count(point[4], 'random pair')}, before you answered (${range}).`
     : 'Some pairs are drawn at random. After five of these you see how often your answer was predicted.'
   chart($('accuracy-chart'), curve.map(([x, y, low, high]) => ({x, y, low, high})), .5, 1, [.5, .75, 1], 'accuracy')
 }
@@ -319,7 +329,8 @@ async function where(image) {
   let found
   try { found = await ask('/where', {image}) } catch (e) { return say(e.message, true) }
   standing = image
-  $('where-title').textContent = `Place ${found.place.toLocaleString('en')} of ${found.of.toLocaleString('en')} by “${word}”`
+  const [place, of] = [found.place, found.of].map(n => n.toLocaleString('en'))
+  $('where-title').textContent = `Place ${place} of ${of} by “${word}”`
   $('where-image').src = picture(image, 1024)
   $('where-name').textContent = `${found.name}: ${found.answers ? count(found.answers, 'answer') : 'no answer yet'}`
   $('where-why').hidden = !mine
@@ -405,12 +416,16 @@ document.addEventListener('keydown', e => {
   e.preventDefault()
   if (!e.repeat || e.key == 'Backspace') act()
 })
+function clicked(name, act) {
+  const buttons = document.querySelectorAll(`[data-${name}]`)
+  for (const b of buttons) b.addEventListener('click', () => act(b.dataset[name]))
+}
 function start() {
   for (const e of document.querySelectorAll('#word, .word')) e.textContent = word
   for (const a of document.querySelectorAll('[data-what]')) a.search = new URLSearchParams({word})
-  for (const b of document.querySelectorAll('[data-choice]')) b.addEventListener('click', () => choose(b.dataset.choice))
-  for (const b of document.querySelectorAll('[data-save]')) b.addEventListener('click', () => save(b.dataset.save))
-  for (const b of document.querySelectorAll('[data-to]')) b.addEventListener('click', () => flag(standing, b.dataset.to))
+  clicked('choice', choose)
+  clicked('save', save)
+  clicked('to', to => flag(standing, to))
   $('undo').addEventListener('click', undo)
   $('where-close').addEventListener('click', () => $('where').close())
   $('where').addEventListener('click', e => { if (e.target == $('where')) $('where').close() })
