@@ -10,6 +10,7 @@ The browser's part needs `pip install playwright` and a Chromium: `$CHROMIUM`, o
 script says that it skipped that part, and doesn't count it as failed. `.ci/run` runs it.
 """
 import argparse
+import hashlib
 import os
 import re
 import sqlite3
@@ -25,6 +26,7 @@ import httpx
 from check_labelling import Check, browser_path, save, watch
 from PIL import Image
 
+from attic.core import SHOES
 from attic.worlds.shoes import shoes
 
 PEOPLE, EACH = 50, 8
@@ -32,8 +34,8 @@ PEOPLE, EACH = 50, 8
 # For every visible text: its contrast with what is behind it, where that is a plain colour
 CONTRAST = """() => {
   const parse = c => (c.match(/[\\d.]+/g) || []).map(Number)
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0)
+  const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4
+  const light = c => [.2126, .7152, .0722].reduce((sum, w, i) => sum + w * linear(c[i] / 255), 0)
   const behind = e => {
     for (; e; e = e.parentElement) {
       const c = parse(getComputedStyle(e).backgroundColor)
@@ -48,18 +50,24 @@ CONTRAST = """() => {
     const s = getComputedStyle(e), svg = e instanceof SVGElement
     const [a, b] = [light(parse(svg ? s.fill : s.color)), light(behind(e))].sort((x, y) => y - x)
     const ratio = (a + .05) / (b + .05), large = parseFloat(s.fontSize) >= 24
-    if (ratio < (large ? 3 : 4.5)) bad.push(`${e.tagName} ${e.className} ${e.textContent.trim().slice(0, 20)}: ${ratio.toFixed(2)}`)
+    const name = `${e.tagName} ${e.className} ${e.textContent.trim().slice(0, 20)}`
+    if (ratio < (large ? 3 : 4.5)) bad.push(`${name}: ${ratio.toFixed(2)}`)
   }
   return bad
 }"""
 
 
-def photos(folder, n=48):
-    "A folder of rendered shoes."
-    folder.mkdir(parents=True)
-    for i, im in enumerate(shoes(n, 11)[0]):
-        Image.fromarray(im.permute(1, 2, 0).numpy()).resize((256, 256)).save(folder/f'shoe {i:02}.png')
-    return folder
+class Photos(type(Path())):
+    "A folder of rendered shoes, and how sporty each is drawn, by the hash of its file."
+    def fill(self, n=48):
+        self.mkdir(parents=True)
+        images, strengths = shoes(n, 11)
+        self.sporty = {}
+        for i, (im, strength) in enumerate(zip(images, strengths[:, SHOES.index('sporty')].tolist())):
+            path = self/f'shoe {i:02}.png'
+            Image.fromarray(im.permute(1, 2, 0).numpy()).resize((256, 256)).save(path)
+            self.sporty[hashlib.sha256(path.read_bytes()).hexdigest()[:32]] = strength
+        return self
 
 
 class Server:
@@ -100,10 +108,10 @@ def one_person(link, k, sent, times, errors):
             queue = visitor.get(f'{base}/state').json()['queue']
             for i in range(EACH):
                 client = f'person-{k}-answer-{i}'
-                form = dict(token=token, word='sporty', ticket=queue[0]['ticket'], choice='more', seconds='1', client=client)
+                form = dict(token=token, word='sporty', ticket=queue[0]['ticket'], choice='more', seconds='1')
                 for _ in range(2 if i % 3 == 0 else 1):
                     start = time.perf_counter()
-                    reply = visitor.post(f'{base}/answer', data=form)
+                    reply = visitor.post(f'{base}/answer', data=form | dict(client=client))
                     times.append(1000*(time.perf_counter() - start))
                 queue = reply.raise_for_status().json()['queue']
                 sent.append(client)
@@ -115,14 +123,16 @@ def crowd(check, folder, out):
     "Fifty people at once."
     sent, times, errors = [], [], []
     with Server(folder, out) as server:
-        people = [threading.Thread(target=one_person, args=(server.link, k, sent, times, errors)) for k in range(PEOPLE)]
+        common = sent, times, errors
+        people = [threading.Thread(target=one_person, args=(server.link, k, *common)) for k in range(PEOPLE)]
         for p in people: p.start()
         for p in people: p.join()
         stored = server.answers()
     clients = [row[0] for row in stored]
     lost, twice = len(set(sent) - set(clients)), len(stored) - len({row[1:3] for row in stored})
     ok = not errors and len(clients) == PEOPLE*EACH and not lost and not twice
-    check(f'{PEOPLE} people at once: {len(clients)} answers, {lost} lost, {twice} twice; {median(times):.0f} ms an answer', ok)
+    said = f'{len(clients)} answers, {lost} lost, {twice} twice; {median(times):.0f} ms an answer'
+    check(f'{PEOPLE} people at once: {said}', ok)
     print(*errors[:3], sep='\n', end='\n' if errors else '')
 
 
@@ -161,7 +171,7 @@ def settled(page):
     page.wait_for_timeout(700)
 
 
-def at_a_desk(browser, server, check, pictures):
+def at_a_desk(browser, server, check):
     "Keys, mouse, undo, reload, two tabs; returns the browser's context and the page."
     context = browser.new_context(viewport=dict(width=1280, height=800))
     page = context.new_page()
@@ -198,11 +208,12 @@ def two_tabs(context, page, server, check):
     press(page, 'ArrowLeft')
     press(other, 'ArrowRight')
     said = other.locator('#notice').inner_text()
-    check('a second tab stores nothing twice, and says so', same and len(server.answers()) == n + 1 and 'another tab' in said)
+    once = len(server.answers()) == n + 1
+    check('a second tab stores nothing twice, and says so', same and once and 'another tab' in said)
     other.close()
 
 
-def in_the_strip(page, server, check, pictures):
+def in_the_strip(page, server, check):
     "Where a picture stands, and what happens when it's wrong."
     settled(page)
     items = page.locator('#strip li')
@@ -210,11 +221,12 @@ def in_the_strip(page, server, check, pictures):
     items.nth(2).click()
     page.wait_for_timeout(600)
     title = page.locator('#where-title').inner_text()
-    check('a click says where a picture stands, and why', 'of 48' in title and page.locator('#where-heat').is_visible())
-    if pictures: keep(page, pictures, 'sort_where.png')
+    why = page.locator('#where-heat').is_visible()
+    check('a click says where a picture stands, and why', 'of 48' in title and why)
     page.locator('[data-to=higher]').click()
     page.wait_for_timeout(300)
-    check('what stands wrong becomes a question', 'questions about this picture' in page.locator('#notice').inner_text())
+    said = page.locator('#notice').inner_text()
+    check('what stands wrong becomes a question', 'questions about this picture' in said)
     press(page, 'ArrowRight')
     page.wait_for_timeout(700)
     a, b = items.nth(1).bounding_box(), items.nth(9).bounding_box()
@@ -223,7 +235,8 @@ def in_the_strip(page, server, check, pictures):
     page.mouse.move(b['x'] + 20, b['y'] + 20, steps=8)
     page.mouse.up()
     page.wait_for_timeout(300)
-    check('dragging does the same', 'questions about this picture' in page.locator('#notice').inner_text())
+    said = page.locator('#notice').inner_text()
+    check('dragging does the same', 'questions about this picture' in said)
     check('and opens no dialog', not page.locator('#where').is_visible())
     press(page, 'ArrowLeft')
     check('flagged answers are stored as such', [row[4] for row in server.answers()][-1] == 'flagged')
@@ -236,26 +249,21 @@ def killed(page, server, check):
     server.process.wait()
     page.keyboard.press('ArrowLeft')
     page.wait_for_timeout(500)
-    check('without a server it says that the answer is not saved', 'Not saved yet' in page.locator('#notice').inner_text())
-    with Server(server.folder, server.out) as again:
-        again.__exit__()
-        again.port = server.port
-        with again:
-            end = time.monotonic() + 30
-            while len(again.answers()) == n and time.monotonic() < end: time.sleep(.1)
-            check('and sends it when the server is back, once', len(again.answers()) == n + 1)
-            shown(page)
-            press(page, 'ArrowLeft')
-            check('after kill -9 the page goes on', len(again.answers()) == n + 2)
-    n += 2
-    page.keyboard.press('ArrowRight')  # nobody hears it
+    said = page.locator('#notice').inner_text()
+    check('without a server it says that the answer is not saved', 'Not saved yet' in said)
+    with server:
+        end = time.monotonic() + 30
+        while len(server.answers()) == n and time.monotonic() < end: time.sleep(.1)
+        check('and sends it when the server is back, once', len(server.answers()) == n + 1)
+        press(page, 'ArrowLeft')
+        check('after kill -9 the page goes on', len(server.answers()) == n + 2)
+    page.keyboard.press('ArrowRight')  # the server doesn't hear it
     page.wait_for_timeout(300)
-    again.port = server.port
-    with again:
+    with server:
         page.reload()
         shown(page)
-        check('an answer survives the tab, too', len(again.answers()) == n + 1)
-    return n
+        page.wait_for_timeout(500)
+        check('an answer survives its tab, too', len(server.answers()) == n + 3)
 
 
 def on_a_phone(browser, server, check, pictures):
@@ -268,13 +276,14 @@ def on_a_phone(browser, server, check, pictures):
     phone.locator('#right').tap()
     until(phone, f"() => document.getElementById('pair').dataset.key != '{before}'", 'a finger answers', check)
     settled(phone)
-    check('a phone needs no sideways scrolling', phone.evaluate('() => document.documentElement.scrollWidth <= innerWidth'))
+    fits = '() => document.documentElement.scrollWidth <= innerWidth'
+    check('a phone needs no sideways scrolling', phone.evaluate(fits))
     boxes = [phone.locator(f'#{i}').bounding_box() for i in ('left', 'right', 'undo', 'equal', 'skip')]
     check('pictures and buttons are on the first screen', all(b['y'] + b['height'] <= 844 for b in boxes))
     check('a finger has room on every button', min(min(b['width'], b['height']) for b in boxes) >= 44)
     if pictures: keep(phone, pictures, 'sort_phone.png')
     phone.set_viewport_size(dict(width=320, height=640))
-    check('nor does the smallest one', phone.evaluate('() => document.documentElement.scrollWidth <= innerWidth'))
+    check('nor does the smallest one', phone.evaluate(fits))
     phone.locator('#strip li').first.tap()
     phone.wait_for_timeout(500)
     check('a tap in the strip says where a picture stands', phone.locator('#where').is_visible())
@@ -308,7 +317,8 @@ def by_keyboard_alone(page, check):
 def take_away(page, server, check):
     "Save, and look at what was written."
     page.locator('[data-save=all]').click()
-    until(page, "() => document.getElementById('saved').textContent.startsWith('Saved')", 'saving works', check)
+    said = "document.getElementById('saved').textContent"
+    until(page, f"() => {said}.startsWith('Saved')", 'saving works', check)
     files = {p.name for p in (server.out/'sporty').iterdir()}
     check('order, gallery, answers and ranker are there',
           files >= {'order.csv', 'gallery.html', 'answers.csv', 'pairs.csv', 'sporty.safetensors', 'sporty.json'})
@@ -322,21 +332,40 @@ def keep(page, folder, name):
 def visits(browser, folder, out, check, pictures):
     "Everything that people do, with servers that are killed in between."
     with Server(folder, out, 'sporty,calm') as server:
-        context, page = at_a_desk(browser, server, check, pictures)
-        in_the_strip(page, server, check, pictures)
+        context, page = at_a_desk(browser, server, check)
+        in_the_strip(page, server, check)
         killed(page, server, check)
     with server:
         page.goto(server.link)
         shown(page)
         tabs = page.locator('.words a').all_inner_texts()
         check('two words share the page', tabs == ['sporty', 'calm'])
-        for i in range(30): press(page, ('ArrowLeft', 'ArrowRight')[i % 2])
+        for _ in range(60 if pictures else 30): truthful(page, folder)
         settled(page)
-        by_keyboard_alone(page, check)
-        contrasts(page, check, pictures)
         take_away(page, server, check)
+        by_keyboard_alone(page, check)
+        page.evaluate('() => document.activeElement.blur()')
+        contrasts(page, check, pictures)
+        in_pictures(page, pictures)
         on_a_phone(browser, server, check, pictures)
         context.close()
+
+
+def truthful(page, folder):
+    "Answer a pair by how sporty the shoes were drawn."
+    shown(page)
+    sources = page.evaluate("() => ['left', 'right'].map(s => document.getElementById(`${s}-image`).src)")
+    a, b = (folder.sporty[source.split('/')[-2]] for source in sources)
+    press(page, 'ArrowLeft' if a > b else 'ArrowRight')
+
+
+def in_pictures(page, pictures):
+    "Where a picture stands."
+    if not pictures: return
+    page.locator('#strip li').nth(3).click()
+    page.wait_for_timeout(800)
+    keep(page, pictures, 'sort_where.png')
+    page.keyboard.press('Escape')
 
 
 def in_browser(check, args, folder, out):
@@ -358,7 +387,7 @@ def main(args):
     "All of it; returns the exit status."
     check = Check()
     with tempfile.TemporaryDirectory() as d:
-        folder = photos(Path(d)/'shoes')
+        folder = Photos(d, 'shoes').fill()
         crowd(check, folder, Path(d)/'crowd')
         skipped = in_browser(check, args, folder, Path(d)/'sorted')
     if skipped: print(f'SKIPPED: the sorting page was NOT tried in a browser, since {skipped}')

@@ -5,12 +5,14 @@
 # %% auto #0
 __all__ = ['MAX_WORD', 'MAX_NAME', 'CHOICES', 'HOW', 'WINDOW', 'CHUNK', 'STEP', 'BACK', 'SETTLED', 'ENOUGH', 'QUEUE', 'FEWEST',
            'clean_word', 'clean_name', 'readable', 'SortStore', 'Answer', 'wilson', 'accuracy_curve', 'contradictions',
-           'Pictures', 'is_outside', 'folder_changes', 'Placed', 'Learner', 'is_settled', 'SortSession', 'make_place']
+           'Ready', 'Pictures', 'is_outside', 'folder_changes', 'Placed', 'Learner', 'is_settled', 'SortSession',
+           'make_place']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
 import hashlib, re, secrets, sqlite3, threading, time, traceback, unicodedata
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
 
@@ -268,6 +270,19 @@ def _sha256(path):
     "Hash of a file's bytes"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()[:32]
 
+@dataclass(frozen=True)
+class Ready:
+    "Images that can be compared"
+    images:tuple=() # hashes
+    rows:tuple=()   # their features
+    x:object=None   # what an order sees of them, float32 (N, D)
+    basis:object=None # the `Basis` that made it
+
+    @cached_property
+    def row(self) -> dict: # hash -> where it is
+        "Where an image is among them"
+        return dict(zip(self.images, range(len(self.images))))
+
 class Pictures:
     "The images of a folder: which there are, which are ready to be compared, and what has changed"
     def __init__(self,
@@ -277,8 +292,7 @@ class Pictures:
     ):
         self.folder, self.store, self.config = Path(folder).expanduser().resolve(), store, config
         self.names, self.paths = {}, {}       # image -> its names, the shortest first; image -> file, size, change
-        self.images, self.row = [], {}        # images that are ready, and where they are among them
-        self.rows, self.x, self.basis, self.view = [], None, None, None # features; what an order sees
+        self.ready, self.view = Ready(), None # replaced as a whole, so its parts always fit
         self.total, self.done, self.stage = 0, 0, 'listing'
         self.left_out, self.notes, self.error, self.broken = {}, [], '', set()
         self.listed, self.go = threading.Event(), threading.Event()
@@ -293,6 +307,12 @@ class Pictures:
 
     @property
     def finished(self): return self.stage == 'ready'
+
+    @property
+    def images(self): return self.ready.images
+
+    @property
+    def row(self): return self.ready.row
 
 # %% ../../nbs/app/02_sort.ipynb #s022
 def is_outside(
@@ -407,15 +427,12 @@ def _grow(self:Pictures, fresh):
     "Make further images ready"
     from attic.models.extraction import FeatureTable
     from attic.models.order import Basis
-    rows = self.rows + [row for _, row in fresh]
+    images, rows = zip(*fresh) if fresh else ((), ())
+    images, rows = self.ready.images + images, self.ready.rows + rows
     if not rows: return
     table = FeatureTable(rows)
     basis = Basis(table, self.view)
-    x = basis.project(table)
-    start = len(self.images)
-    self.row |= {image: start + k for k, (image, _) in enumerate(fresh)}
-    self.images = self.images + [image for image, _ in fresh]
-    self.rows, self.basis, self.x = rows, basis, x # `x` last: it is what others look at
+    self.ready = Ready(images, rows, basis.project(table), basis)
 
 # %% ../../nbs/app/02_sort.ipynb #s028
 STEP, BACK = 10, 20 # answers between two points of the curve; how many answers it looks back
@@ -438,16 +455,17 @@ class Learner:
         whose:str='', # a person, or empty for everyone
     ):
         self.session, self.word, self.whose = session, word, whose
-        self.order, self.basis, self.placed, self.lock = None, None, None, threading.RLock()
+        self.order, self.placed, self.lock = None, None, threading.RLock()
+        self.ready = Ready() # the images of its order
         self.past, self.noted, self.n, self.ms, self.missing = {}, 0, 0, 0., 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
 _TARGET = dict(more=1., equal=.5, less=0.)
 
 @patch
-def _arrays(self:Learner):
+def _arrays(self:Learner, row):
     "Positions and targets of the answers whose images are ready"
-    row, a, b, t = self.session.pictures.row, [], [], []
+    a, b, t = [], [], []
     rows = [r for r in self.session.store.answers(self.word, self.whose) if r.choice != 'skip']
     for r in rows:
         if r.a in row and r.b in row:
@@ -459,11 +477,11 @@ def _arrays(self:Learner):
 def fit(self:Learner):
     "Fit the order to all answers that there are now"
     from attic.models.order import Order
-    pictures, start = self.session.pictures, time.perf_counter()
-    images, x, basis = pictures.images, pictures.x, pictures.basis
-    a, b, target = self._arrays()
+    ready, start = self.session.pictures.ready, time.perf_counter()
+    a, b, target = self._arrays(ready.row)
+    images = ready.images
     with self.lock:
-        if self.basis is not basis: self.order, self.basis, self.past = Order(x), basis, {}
+        if self.ready is not ready: self.order, self.ready, self.past = Order(ready.x), ready, {}
         self._recall(a, b, target)
         self.order.fit(a, b, target)
         mean, self.n, expected = np.array(self.order.mean), len(a), self.order.expected() if len(a) else .5
@@ -514,10 +532,9 @@ def probability(self:Learner,
     b:str, # image on the right
 ) -> float|None: # None before the first answer, and for images that aren't ready
     "How likely A shows more than B"
-    row = self.session.pictures.row
     with self.lock:
-        n = 0 if self.order is None else len(self.order.mean)
-        if not self.n or max(row.get(a, n), row.get(b, n)) >= n: return None
+        row = self.ready.row
+        if not self.n or a not in row or b not in row: return None
         return float(self.order.probability(np.array([row[a]]), np.array([row[b]]))[0])
 
 # %% ../../nbs/app/02_sort.ipynb #s033
@@ -642,7 +659,7 @@ def _work(self:SortSession):
     "Fit what is stale, and fill the queues, until the session is stopped"
     while not self.stopping:
         with self.wake:
-            self.wake.wait_for(lambda: self.stopping or self.pictures.x is not None and (self.stale or self._short()))
+            self.wake.wait_for(lambda: self.stopping or self.pictures.images and (self.stale or self._short()))
             todo = set(self.stale)
         if self.stopping: return
         try: self._work_once(todo)
@@ -657,11 +674,11 @@ def _work_once(self:SortSession, todo):
     "Fit some orders, and fill the queues that are short"
     for key in todo:
         before = self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
-        basis = self.pictures.basis
+        ready = self.pictures.ready
         self.learner(*key).fit()
         same = before == self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
         with self.wake:
-            if same and basis is self.pictures.basis: self.stale.discard(key)
+            if same and ready is self.pictures.ready: self.stale.discard(key)
     for word, person in self._short(): self.fill(word, person)
 
 @patch
@@ -703,7 +720,7 @@ def fill(self:SortSession,
     learner = self.learner(word, self.whose.get(person, ''))
     if learner.placed is None: learner.fit()
     with self.lock: queue = list(self.queues.get((word, person), ()))
-    row = self.pictures.row
+    row = learner.ready.row
     waiting = [(row[p['a']], row[p['b']]) for p in queue if p['a'] in row and p['b'] in row]
     mine = [(row[r.a], row[r.b]) for r in self.store.answers(word, person) if r.a in row and r.b in row]
     self.made += 1
@@ -715,7 +732,7 @@ def fill(self:SortSession,
 @patch
 def _append(self:SortSession, word, person, learner, found):
     "Turn pairs of positions into pairs of a queue, left and right by lot; a repeat is turned already"
-    images = self.pictures.images
+    images = learner.ready.images
     for i, j, how in found:
         a, b = (images[i], images[j])[::1 if how == 'repeat' else secrets.choice((1, -1))]
         pair = self._pair(word, person, (a, b), how, learner.probability(a, b))
