@@ -294,8 +294,10 @@ def contrasts(page, check, pictures):
     "Light and dark."
     for scheme in ('light', 'dark'):
         page.emulate_media(color_scheme=scheme)
+        page.locator('[data-save=all]').hover()
         page.wait_for_timeout(300)
         bad = page.evaluate(CONTRAST)
+        page.mouse.move(640, 650)
         check(f'every text has enough contrast, {scheme}', not bad)
         print(*bad[:8], sep='\n', end='\n' if bad else '')
         if pictures: keep(page, pictures, f'sort_page{"_dark" if scheme == "dark" else ""}.png')
@@ -311,7 +313,8 @@ def by_keyboard_alone(page, check):
     for _ in range(70):
         page.keyboard.press('Tab')
         reached.add(page.evaluate("() => document.activeElement.id || document.activeElement.closest('[id]')?.id"))
-    check('keys alone reach pictures, buttons and strip', {'left', 'right', 'undo', 'equal', 'skip', 'strip'} <= reached)
+    wanted = {'left', 'right', 'undo', 'equal', 'skip', 'strip'}
+    check('keys alone reach pictures, buttons and strip', wanted <= reached)
 
 
 def take_away(page, server, check):
@@ -342,11 +345,11 @@ def visits(browser, folder, out, check, pictures):
         check('two words share the page', tabs == ['sporty', 'calm'])
         for _ in range(60 if pictures else 30): truthful(page, folder)
         settled(page)
-        take_away(page, server, check)
         by_keyboard_alone(page, check)
         page.evaluate('() => document.activeElement.blur()')
         contrasts(page, check, pictures)
         in_pictures(page, pictures)
+        take_away(page, server, check)
         on_a_phone(browser, server, check, pictures)
         context.close()
 

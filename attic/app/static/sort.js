@@ -228,12 +228,13 @@ function stripItem(image) {
   return li
 }
 function drawCount(learnt) {
-  const {of} = learnt
+  const {of, n, expected} = learnt
   $('count-number').textContent = mine
   const pairs = of * (of - 1) / 2, enough = Math.min(pairs, Math.round(of * Math.log2(of)))
   let words = mine == 1 ? 'answer' : 'answers'
+  if (n >= 10) words += `. By its own estimate, the order has ${percent(expected)} of all pairs right`
   if (of < 40 && of > 1) words += `. ${of} pictures have ${pairs} pairs: expect a good order after ${enough} answers.`
-  else if (mine < 25) words += '. The first 25 give a rough order, 100 a good one.'
+  else if (n < 10) words += '. The first 25 give a rough order, 100 a good one.'
   if (learnt.missing && folder.stage == 'ready') {
     words += `. ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
   }
@@ -248,7 +249,7 @@ function drawAccuracy({curve}) {
     : 'Some pairs are drawn at random. After five of these you see how often your answer was predicted.'
   chart($('accuracy-chart'), curve.map(([x, y, low, high]) => ({x, y, low, high})), .5, 1, [.5, .75, 1], 'accuracy')
 }
-function drawMoves({moves, settled, n, expected}) {
+function drawMoves({moves, settled}) {
   const point = moves.at(-1)
   $('moves-number').textContent = point ? percent(1 - point[1]) : ''
   const words = $('moves-words')
@@ -256,7 +257,6 @@ function drawMoves({moves, settled, n, expected}) {
   if (!point) words.textContent = 'From 30 answers on you see here how much the order still changes.'
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
     (settled ? ' Good enough: more answers would change little.' : '')
-  if (n >= 10) words.textContent += ` By its own estimate ${percent(expected)} of all pairs are in the right order.`
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
   chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.02, top], 'change')
 }
