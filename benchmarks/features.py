@@ -6,7 +6,8 @@ FOLDER has `strengths.csv` (see nbs/data/04_folder.ipynb), or is a rendered worl
 attribute, a third of the images (at most 4,000) is kept for testing: random pairs that differ by more than 0.3 standard
 deviations. Rankers learn from faultless answers about random pairs of the others, and choose by cross-validation.
 `none` is attic 0.1's ranker: a small network from random weights at 64 pixels. Networks whose weights are neither here
-nor to be had are left out, and said. Results go to benchmarks/features-NAME.json.
+nor to be had are left out, and said. Where a network that reads text has its weights (nbs/models/09_zeroshot.ipynb),
+the line `word` says what an attribute's name alone orders. Results go to benchmarks/features-NAME.json.
 """
 import argparse
 import time
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from attic.config import get_profile
+from attic.config import WordsConfig, get_profile
 from attic.core import device_facts, rng, write_json
 from attic.data.decode import read_images
 from attic.data.folder import near_copies, read_strengths
@@ -25,6 +26,7 @@ from attic.models.deepstn import KINDS
 from attic.models.extraction import FeatureTable, extract, extract_files
 from attic.models.features import FEATURES, load_features
 from attic.models.ranker import fit_ranker, pair_accuracy, score
+from attic.models.zeroshot import ZeroShot, load_clip
 from attic.store import fresh_cache
 from attic.worlds.population import WORLDS
 
@@ -124,10 +126,23 @@ def accuracies(name, net, image_set, table, strengths, learn, test, args):
                            accuracy=right)
 
 
+def words(image_set, strengths, test):
+    "One line for each attribute: what the word itself orders; none without weights"
+    try: clip = load_clip(WordsConfig().model)
+    except RuntimeError as e: return print(f'word left out: {e}') or []
+    lines = []
+    for attr in strengths:
+        asked = test_pairs(torch.tensor(strengths[attr].values), test)
+        right = pair_accuracy(difference(ZeroShot(clip, attr), image_set, asked), asked.target)
+        lines.append(dict(network='word', kind=WordsConfig().model, attribute=attr, labels=0, seed=0, accuracy=right))
+    return lines
+
+
 def main():
     args = parse()
     strengths, image_set, side = read(args.folder, args.attributes)
-    (learn, test), lines, speed = divide(image_set), [], {}
+    (learn, test), speed = divide(image_set), {}
+    lines = words(image_set, strengths, test)
     for name in args.networks.split(','):
         net = table = None
         try:

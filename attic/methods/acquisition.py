@@ -115,15 +115,14 @@ def simulate_answers(
     noise:float=0.2, # scale of the logistic noise, in standard deviations of `truth`
     way:str='informative', # one of `WAYS`
     seed:int=0,      # of noise and choice
-    every:int=1,     # answers between two fits
+    growth:float=0., # refit when answers have grown by so much; 0 after each, as `attic sort` does
 ):                   # yields the order and the answers so far [(i, j, target), ...], after each fit
     "Ask a simulated person, one pair after the other"
     g, answers, truth = np.random.default_rng([seed, 77]), [], np.asarray(truth) / np.std(truth)
     while len(answers) < n:
         asked = [a[:2] for a in answers]
-        found = next_pairs(order, 1, asked, seed, np.ravel(asked[-2:]), way)
-        if not found: return
-        i, j, _ = found[0]
-        answers.append((i, j, float(truth[i] - truth[j] + g.logistic(0, noise) > 0)))
-        if len(answers) % every and len(answers) < n: continue
+        some = min(n - len(answers), 1 + int(growth * len(answers)))
+        pairs = next_pairs(order, some, asked, seed, np.ravel(asked[-2:]), way)
+        if not pairs: return
+        for i, j, _ in pairs: answers.append((i, j, float(truth[i] - truth[j] + g.logistic(0, noise) > 0)))
         yield order.fit(*zip(*answers)), answers

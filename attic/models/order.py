@@ -186,7 +186,8 @@ def order_accuracy(
     right = n = 0
     for strength, true in zip(s, t):
         apart = true - t > gap
-        right, n = right + (strength > s[apart]).sum(), n + apart.sum()
+        right += (strength > s[apart]).sum() + (strength == s[apart]).sum() / 2 # a tie is half right
+        n += apart.sum()
     return float(right / n)
 
 # %% ../../nbs/models/10_order.ipynb #00cc9c45
