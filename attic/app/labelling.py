@@ -8,6 +8,7 @@ __all__ = ['SIGN_IN_PATHS', 'PUBLIC_PATHS', 'NOTICES', 'Options', 'LabelServer',
 # %% ../../nbs/app/00_labelling.ipynb #b7fd0aff
 import asyncio, math, sqlite3, sys, time, webbrowser
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -73,7 +74,7 @@ class LabelServer:
         now, line = time.monotonic(), f'attic label: {one_line(text)}'
         if now < self.said.get(line, -math.inf) + 60: return
         self.said[line] = now
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError): print(line, file=sys.stderr, flush=True) # a log on a full disk, too
 
     async def write(self,
         change, # a function with an argument `until`
