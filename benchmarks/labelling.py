@@ -260,8 +260,15 @@ def endless_headers(most=1_000_000_000):
     return dict(taken_mb=round(sent / 1e6, 1), seconds=round(seconds, 2), more_memory_mb=more)
 
 
+def allow_files(wanted=4096):
+    "Let this process open as many connections as the attacks need"
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted: resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard), hard))
+
+
 def half_open(connections):
     "Connections that send half of their headers, and what everybody else waits meanwhile"
+    allow_files()
     with visit() as (batch, server, browser, form), ExitStack() as stack:
         for _ in range(connections):
             sock = stack.enter_context(socket.create_connection(('127.0.0.1', server.port)))
@@ -292,7 +299,6 @@ def one_address(people=300, guesses=500):
 
 def faults():
     "All faults, one after the other"
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
     jobs = dict(killed=killed, two_servers=two_servers, full_disk=full_disk, locked=locked, removed=removed,
                 endless_headers=endless_headers, half_open_300=lambda: half_open(300),
                 half_open_1100=lambda: half_open(1100), one_address=one_address)

@@ -2,7 +2,8 @@
 
 The script starts nginx with `scripts/nginx.conf`, the configuration that the guide shows, with a certificate of its own
 and free ports in place of those in the file. Then it labels through it: once with the public name passed on in `Host`,
-and once without that line, as nginx does by default. It exits with 1 when something doesn't work. Without nginx or
+and once without that line, as nginx does by default, each time also in headless Chromium where Playwright and a
+Chromium are installed. It exits with 1 when something doesn't work. Without nginx or
 openssl (Debian: `apt install nginx-light openssl`) it says that it skipped, and doesn't count it as failed.
 """
 import os
@@ -22,7 +23,8 @@ from attic.labels.answers import export_answers
 
 HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent/'benchmarks'))
-from labelling import fill, noise_batch, values  # noqa: E402  (after the path to it)
+from check_labelling import browser_path, by_mouse  # noqa: E402  (after the path to them)
+from labelling import fill, noise_batch, values  # noqa: E402
 
 NAME = 'labels.example.org'
 MAIN = """daemon off; pid {d}/nginx.pid; error_log {d}/error.log;
@@ -117,6 +119,22 @@ def browser(folder):
     return httpx2.Client(transport=ToNginx(verify=trusting), follow_redirects=True, timeout=30)
 
 
+def in_chromium(link, why, check):
+    "Label a page as people do, in a browser that takes this machine for the public name."
+    try: from playwright.sync_api import sync_playwright
+    except ImportError: return print('SKIPPED: Playwright is not installed, so no browser was tried')
+    if not browser_path(): return print('SKIPPED: there is no Chromium, so no browser was tried')
+    options = [f'--host-resolver-rules=MAP {NAME} 127.0.0.1', *(['--no-sandbox'] if os.geteuid() == 0 else [])]
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=browser_path(), args=options)
+        page = chromium.new_context(ignore_https_errors=True).new_page()
+        page.goto(f'{link}&worker=chromium')
+        by_mouse(page)
+        saved, secure = 'Saved' in page.locator('main').inner_text(), page.context.cookies()[0]['secure']
+        check(f'{why}: Chromium signs in and sends a page, with a Secure cookie', saved and secure)
+        chromium.close()
+
+
 def label(folder, batch, host, check):
     "Sign in, answer a page, look at the overview, and try what must not work."
     how = 'Host passed on' if host else "nginx's own Host"
@@ -134,6 +152,7 @@ def label(folder, batch, host, check):
         saved = ann.post(f'{public}/label', data=form, headers={'origin': public, 'sec-fetch-site': 'same-origin'})
         stored = len(export_answers(batch)) - before
         check(f'{how}: answers are stored', saved.status_code == 200 and stored == len(form['pair']))
+        in_chromium(links['label'], how, check)
         boss = ann.get(links['overview'])
         check(f'{how}: the overview shows public links', f'{public}/?key=' in boss.text)
         foreign = httpx2.get(f'http://127.0.0.1:{behind}/page.css', headers={'host': 'evil.example'})

@@ -24,6 +24,7 @@ from .forms import (
 from .server import (
     KEEP, RateLimit, base_url, check_names, from_here, listen, make_app, own_names, refuse, run, same_key)
 from ..core import check_choice
+from ..labels.aggregate import aggregate, worker_report
 from ..labels.answers import WAIT, AnswerStore, StoreLost, find_batch, side_of
 from ..labels.batch import Batch, is_pseudonym, one_line, read_batch
 from ..labels.formats import answers_csv
@@ -276,7 +277,6 @@ def batch_numbers(
     votes:int=5,          # votes a pair should get
 ) -> dict:                # pairs, answers, workers, short (pair -> votes it has), agreement, unclear, kept
     "How far a batch is, without gold and repeats"
-    from attic.labels.aggregate import aggregate # SciPy, which the other pages do without
     plain = pairs.pair[pairs.gold.isna() & pairs.repeat_of.isna()].tolist()
     counts = answers[answers.pair.isin(plain)].groupby('pair').size().reindex(plain, fill_value=0)
     out = dict(pairs=len(plain), answers=len(answers), workers=answers.worker.nunique(), short=counts[counts < votes],
@@ -293,7 +293,6 @@ def _percent(share): return '–' if pd.isna(share) else f'{100*share:.0f} %'
 
 def _people_table(answers, batch):
     "How each worker answered, in words"
-    from attic.labels.aggregate import worker_report
     if not len(answers): return pd.DataFrame()
     report = worker_report(answers, batch).reset_index()
     shares = {c: report[c].map(_percent) for c in ('agreement', 'gold', 'repeats', 'illegible', 'left')}
