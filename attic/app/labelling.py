@@ -213,8 +213,8 @@ def _reason(error):
     if isinstance(error, StoreLost):
         return 'The file for the answers is gone, so nothing can be stored. Please tell whoever sent you the link.'
     if 'locked' in str(error):
-        return 'Your answers are not stored yet: another program is using the file just now. Please try again.'
-    return 'Your answers could not be stored just now. Please wait a moment, and try again.'
+        return 'Another program is using the file for the answers just now. Please try again in a moment.'
+    return 'The file for the answers cannot be written just now. Please wait a moment, and try again.'
 
 @patch
 def save_page(self:LabelServer,
@@ -233,7 +233,7 @@ def save_page(self:LabelServer,
     try: new = self.store.add(worker, rows, until)
     except sqlite3.Error as e:
         self.say(str(e))
-        return self._form(worker, names, token, data, problem=_reason(e))
+        return self._form(worker, names, token, data, problem=f'Your answers are not stored yet. {_reason(e)}')
     return RedirectResponse('/label?notice=' + _outcome(new, len(names)), 303)
 
 def _outcome(new, sent):

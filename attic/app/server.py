@@ -321,12 +321,13 @@ class LimitedProtocol(H11Protocol):
 
     def timeout_keep_alive_handler(self):
         super().timeout_keep_alive_handler()
-        if self.transport.get_write_buffer_size(): self.transport.abort() # an answer that nobody fetches
+        self._update()
 
 # %% ../../nbs/app/06_server.ipynb #dc7c105b
 def _state_of(connection):
     "The state that a connection is in, and the seconds that it may stay there; None is without end"
     their, limits = connection.conn.their_state, connection.limits
+    if connection.transport.is_closing(): return 'busy', limits.fetch # the rest of an answer is on its way
     answered = connection.cycle is not None and connection.cycle.response_complete
     if their is h11.SEND_BODY: return 'body', limits.drain if answered else limits.body
     if their is not h11.IDLE: return 'busy', None
@@ -335,7 +336,7 @@ def _state_of(connection):
 
 def _update(self):
     "Note the state, start its timer when it is new, and make room"
-    if self.transport.is_closing(): return self._stop()
+    if self.transport.is_closing() and not self.transport.get_write_buffer_size(): return self._stop()
     state, seconds = _state_of(self)
     if (state, seconds) == self.state: return
     self._stop()
