@@ -12,7 +12,7 @@ thousand connections and says nothing. `--faults` does only these.
 Server time is what the server says of itself (`Server-Timing`), from a request's arrival to its answer. Round trip is
 what the annotator saw: it includes waiting for other requests, and server and annotators share the cores.
 """
-import argparse, asyncio, json, random, re, resource, socket, sqlite3, subprocess, sys, tempfile, time
+import argparse, asyncio, json, os, random, re, resource, socket, sqlite3, subprocess, sys, tempfile, time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -42,8 +42,10 @@ class Server:
             if line.startswith('answers'): break
         self.link, self.overview = lines['label'], lines['overview']
         self.base, self.port = self.link.split('/?')[0], int(re.search(r':(\d+)/', self.link)[1])
-        httpx2.get(self.link)
+        with urlopen(self.link, timeout=60) as page: page.read()
+        stat = Path(f'/proc/{self.process.pid}/stat').read_text().rsplit(')', 1)[1].split()
         self.seconds = time.perf_counter() - begin
+        self.cpu_seconds = (int(stat[11]) + int(stat[12])) / os.sysconf('SC_CLK_TCK')
         return self
 
     def __exit__(self, *error):
@@ -142,6 +144,7 @@ def load(annotators, pairs, pause):
     assert len(sent) == annotators * pairs, (len(sent), annotators, pairs)
     out = dict(answers=len(stored), **compare(stored, sent), seconds=round(seconds, 1), requests=len(times),
                requests_per_second=round(len(times) / seconds), start_seconds=round(server.seconds, 2),
+               start_cpu_seconds=server.cpu_seconds,
                server_memory_mb=memory, after_overview_mb=seen)
     for kind in ('first page', 'page', 'image'):
         server_ms, trip_ms = zip(*[ms for k, *ms in times if k == kind])
@@ -323,4 +326,4 @@ if __name__ == '__main__':
     result['without a pause'] = load(args.annotators, args.pairs, 0)
     result['faults'] = faults()
     if args.dry: print(json.dumps(result, indent=1))
-    else: save('labelling', result | about() | dict(memory_mb=memory()))
+    else: save('labelling', result | about() | dict(memory_mb=memory(), load=round(os.getloadavg()[0], 1)))

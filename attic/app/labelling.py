@@ -69,11 +69,12 @@ class LabelServer:
         return same_key(given, self.keys[kind])
 
     def say(self,
-        text:str, # what you should know
+        text:str,       # what you should know
+        every:float=60, # seconds after which the same is printed again
     ):
-        "Print a line in the terminal, the same at most once a minute"
+        "Print a line in the terminal, unless it was printed just now"
         now, line = time.monotonic(), f'attic label: {one_line(text)}'
-        if now < self.said.get(line, -math.inf) + 60: return
+        if now < self.said.get(line, -math.inf) + every: return
         self.said[line] = now
         with suppress(OSError): print(line, file=sys.stderr, flush=True) # a log on a full disk, too
 
@@ -267,7 +268,8 @@ def image(self:LabelServer,
     if file not in self.images: return refuse('There is no such image.', 404)
     path = self._image_path(file)
     if path: return Response(path.read_bytes(), media_type='image/png', headers=KEEP)
-    self.say(f'{self.batch.path/file} is missing, and annotators see a gap. Copy it from where the batch was made')
+    gone = f'{self.batch.path/file} is missing, and annotators see a gap. Copy it from where the batch was made'
+    self.say(gone, every=math.inf)
     return refuse('This image is missing.', 404)
 
 # %% ../../nbs/app/00_labelling.ipynb #7073d176
@@ -439,4 +441,5 @@ def _renew_keys(batch):
     "New keys, whose links are printed next"
     store = AnswerStore(batch)
     try: store.new_keys()
+    except sqlite3.Error as e: raise OSError(f'{store.path} cannot be written ({e}), and the keys stay') from e
     finally: store.close()

@@ -363,8 +363,9 @@ def backup(self:AnswerStore,
         with self.reading: self.reader.backup(copy)
         copy.execute('PRAGMA journal_mode=DELETE') # one file
         return copy.execute('SELECT count(*) FROM answers').fetchone()[0]
-    except BaseException:
+    except BaseException as e:
         file.unlink()
+        if isinstance(e, sqlite3.Error): raise OSError(f"{file} cannot be written ({e})") from e
         raise
     finally: copy.close()
 
