@@ -46,7 +46,7 @@ def faces_batch(folder, n=12):
     pairs, images = dataset_pairs(faces, 'masculine', 'train', n=n), faces.part('train').images
     truth = [('less', 'equal', 'more')[int(2*t)] for t in pairs.target]
     return write_batch(folder, images[pairs.a], images[pairs.b], 'masculine', 'Which face is more masculine?',
-                       gold={i: truth[i] for i in (3, 8)}, repeats=2)
+                       gold={i: truth[i] for i in (3, 8)}, repeats=2, secret='00'*16)  # the same pages each time
 
 
 class Server:

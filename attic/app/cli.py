@@ -37,6 +37,7 @@ def label(
     host:str='127.0.0.1',     # where to listen; 0.0.0.0 lets others in
     port:int=8000,            # 0 is any that is free
     names:str='',             # further names under which the page is reached, with commas
+    url:str='',               # address that a proxy gives the page, such as https://labels.example.org
     per_page:int=5,           # pairs on a page
     rationale:str='optional', # whether annotators say why: 'no', 'optional' or 'required'
     limit:int=0,              # pairs an annotator judges at most; 0 is as many as there are
@@ -44,10 +45,17 @@ def label(
     code:str='',              # completion code, shown at the end
     no_browser:store_true=False, # do not open the browser
     new_keys:store_true=False,   # make links and cookies that are in circulation worthless
+    backup:str='',            # only copy all answers into this file, also while the page is served
 ):
     "Serve a page on which people compare the images of a batch"
+    if backup: return _backup(batch, backup)
     from attic.app.labelling import Options, serve
-    serve(batch, host, port, names, Options(per_page, rationale, limit, votes, code), no_browser, new_keys)
+    serve(batch, host, port, names, Options(per_page, rationale, limit, votes, code), no_browser, new_keys, url)
+
+def _backup(batch, file):
+    "Copy a batch's answers"
+    from attic.labels.answers import backup_answers, find_batch
+    backup_answers(find_batch(batch), file)
 
 # %% ../../nbs/app/04_cli.ipynb #32e2a6c5
 def rank(

@@ -234,6 +234,10 @@ def _missing_list(names, missing, done):
     gaps = [Li(A(f'Pair {number(pair)}', href=f'#{pair}'), f': {gap}') for pair, gap in missing.items()]
     return Div(Strong(text), Ul(*gaps), cls='wrong', role='alert', tabindex='-1', autofocus=True)
 
+def _alert(text):
+    "A sentence on what went wrong"
+    return [P(text, cls='wrong', role='alert', tabindex='-1', autofocus=True)] if text else []
+
 def _notice(text):
     "A sentence on what has just happened"
     return [P(text, cls='notice', role='status')] if text else []
@@ -247,9 +251,10 @@ def pairs_page(
     token:str,       # goes back to the server with the answers
     missing:dict|None=None, # pair -> what is missing
     notice:str='',   # a sentence on what has just happened
+    problem:str='',  # a sentence on why nothing could be stored
 ) -> str:
     "A page of pairs to be answered"
-    gaps = [_missing_list(names, missing, progress[0])] if missing else []
+    gaps = [_missing_list(names, missing, progress[0])] if missing else _alert(problem)
     send = Div(Span(id='status', cls='soft', aria_live='polite'), Button('Save and go on'), cls='send')
     hidden = Input(type='hidden', name='token', value=token)
     form = Form(*cards, hidden, send, method='post', action='/label', cls='pairs')
@@ -321,11 +326,12 @@ def overview_page(
     short:dict,    # pair that lacks votes -> votes it has
     votes:int,     # votes that a pair should get
     links:dict,    # reader -> address
+    problem:str='',# what you should mend
 ) -> str:
     "How the batch is doing"
     tiles = [Div(Strong(value), Span(words, cls='soft')) for words, value in numbers.items()]
     return html_page(
-        'Overview', Div(H1(question), _progress(*progress), cls='top'), P(about, cls='soft'),
+        'Overview', Div(H1(question), _progress(*progress), cls='top'), *_alert(problem), P(about, cls='soft'),
         Section(*tiles, cls='numbers'), _downloads(),
         H2('People'), *_people_section(people), H2(f'Pairs short of {votes} votes'), _short_section(short),
         H2('Links'), _links_list(links))

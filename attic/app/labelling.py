@@ -6,13 +6,17 @@
 __all__ = ['SIGN_IN_PATHS', 'PUBLIC_PATHS', 'NOTICES', 'Options', 'LabelServer', 'batch_numbers', 'labelling_app', 'serve']
 
 # %% ../../nbs/app/00_labelling.ipynb #b7fd0aff
-import math, sqlite3, sys, time, webbrowser
+import asyncio, math, sqlite3, sys, time, webbrowser
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 from fastcore.basics import patch
 from fasthtml.core import Beforeware, FastHTML
 from itsdangerous import BadSignature, TimestampSigner
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from .forms import (
@@ -20,8 +24,9 @@ from .forms import (
 from .server import (
     KEEP, RateLimit, base_url, check_names, from_here, listen, make_app, own_names, refuse, run, same_key)
 from ..core import check_choice
-from ..labels.answers import AnswerStore, find_batch, side_of
-from ..labels.batch import Batch, one_line, read_batch
+from ..labels.aggregate import aggregate, worker_report
+from ..labels.answers import WAIT, AnswerStore, StoreLost, find_batch, side_of
+from ..labels.batch import Batch, is_pseudonym, one_line, read_batch
 from ..labels.formats import answers_csv
 from ..labels.platforms import is_placeholder
 
@@ -46,13 +51,15 @@ class LabelServer:
     def __init__(self,
         batch:Batch,       # what is labelled
         options=Options(), # see there
+        public:str='',     # origin of the public address, where a proxy gives the page one
     ):
-        self.batch, self.options, self.store = batch, options, AnswerStore(batch)
+        self.batch, self.options, self.store, self.public = batch, options, AnswerStore(batch), public
         self.keys = self.store.keys
         self.signer = TimestampSigner(self.keys['secret'], salt='labelling form')
         self.pairs = {p['pair']: p for p in self.store.pairs}
         self.images = {p[side] for p in self.store.pairs for side in 'ab'}
-        self.worker_limit, self.address_limit = RateLimit(300, 30), RateLimit(100, 5)
+        self.requests, self.failures = RateLimit(300, 30), RateLimit(30, 1)
+        self.writers, self.said = ThreadPoolExecutor(4, 'writer'), {}
 
     def valid_key(self,
         given:str, # the key of a request
@@ -61,35 +68,58 @@ class LabelServer:
         "Whether a key is right, compared in constant time"
         return same_key(given, self.keys[kind])
 
+    def say(self,
+        text:str,       # what you should know
+        every:float=60, # seconds after which the same is printed again
+    ):
+        "Print a line in the terminal, unless it was printed just now"
+        now, line = time.monotonic(), f'attic label: {one_line(text)}'
+        if now < self.said.get(line, -math.inf) + every: return
+        self.said[line] = now
+        with suppress(OSError): print(line, file=sys.stderr, flush=True) # a log on a full disk, too
+
+    async def write(self,
+        change, # a function with an argument `until`
+        *args,  # its other arguments
+    ):
+        "Call what changes the database in a thread that readers don't need, and wait for `WAIT` seconds at most"
+        call = partial(change, *args, until=time.monotonic() + WAIT)
+        return await asyncio.get_running_loop().run_in_executor(self.writers, call)
+
 # %% ../../nbs/app/00_labelling.ipynb #f6de0cdb
 SIGN_IN_PATHS = ('/', '/admin')
 PUBLIC_PATHS = (*SIGN_IN_PATHS, '/page.css', '/page.js')
 
-def _visitor(req, sess):
-    "The worker's pseudonym, 'admin', or None for a stranger and for somebody who shows a key"
-    if req.url.path in SIGN_IN_PATHS: return None
-    return sess.get('worker') or (sess.get('admin') and 'admin')
+@patch
+def fail(self:LabelServer,
+    req,         # the request of a stranger
+    message:str, # what went wrong, and what to do
+):
+    "Refuse a stranger; after thirty failures they have to wait, and only they"
+    if self.failures.allow(req.client.host if req.client else ''): return refuse(message)
+    return refuse('Too many wrong links came from your address. Please wait a moment, and use the link as it is.', 429)
 
 @patch
-def check_access(self:LabelServer,
+async def check_access(self:LabelServer,
     req,  # the request
     sess, # the content of the signed cookie
 ):
-    "A refusal for too many requests, for strangers, and for forms from elsewhere; None lets a request pass"
-    visitor, address = _visitor(req, sess), req.client.host if req.client else ''
-    allowed = self.worker_limit.allow(visitor) if visitor else self.address_limit.allow(address)
-    if not allowed: return refuse('Too many requests. Please wait a moment, and load the page again.', 429)
-    if not visitor and req.url.path not in PUBLIC_PATHS:
-        return refuse('Please open the link that you were given; it holds the key.')
-    if req.method == 'POST' and not from_here(req): return refuse('This form was sent from another site.')
+    "A refusal for strangers, for forms from elsewhere, and for too many requests; None lets a request pass"
+    visitor, public = sess.get('worker') or (sess.get('admin') and 'admin'), req.url.path in PUBLIC_PATHS
+    if not visitor and not public: return self.fail(req, 'Please open the link that you were given; it holds the key.')
+    if req.method == 'POST' and not from_here(req, self.public): return refuse('This form was sent from another site.')
+    if visitor and not public and not self.requests.allow(visitor):
+        return refuse('Too many requests. Please wait a moment, and load the page again.', 429)
 
 # %% ../../nbs/app/00_labelling.ipynb #d0261bd5
 _UNFILLED = ("This link has {name} in the place of your id, so we can't tell you from anybody else. Please open it "
              "again from where you found it, or ask whoever sent it. If you made the study: let the platform put each "
              "participant's id into the link; on Prolific, choose URL parameters.")
 
+_PSEUDONYM = 'This is the pseudonym of somebody, not a name. Please give your own name, or the id you were given.'
+
 @patch
-def sign_in(self:LabelServer,
+async def sign_in(self:LabelServer,
     req,  # the request: key, and worker or PROLIFIC_PID
     sess, # the content of the signed cookie
 ):
@@ -97,49 +127,60 @@ def sign_in(self:LabelServer,
     query = req.query_params
     if 'key' not in query and sess.get('worker'): return RedirectResponse('/label', 303)
     if not self.valid_key(query.get('key', ''), 'access'):
-        return refuse('This link has no valid key. Please use the link exactly as you were given it.')
+        return self.fail(req, 'This link has no valid key. Please use the link exactly as you were given it.')
     name = clean_text(query.get('PROLIFIC_PID') or query.get('worker') or '')[:200]
     if is_placeholder(name): return refuse(_UNFILLED.format(name=name[:60]), 400)
+    if is_pseudonym(name.lower()): return refuse(_PSEUDONYM, 400)
     if not name: return HTMLResponse(welcome_page(self.batch.question, query['key']))
-    sess['worker'], sess['prolific'] = self.batch.pseudonym(name), 'PROLIFIC_PID' in query
-    self.store.give(sess['worker'], self.options.limit, self.options.votes)
+    sess['worker'] = await run_in_threadpool(self.store.person, name)
+    sess['prolific'] = 'PROLIFIC_PID' in query
     return RedirectResponse('/label', 303)
 
 # %% ../../nbs/app/00_labelling.ipynb #1dfa4535
 NOTICES = {'again': 'This page had been sent before. Every answer is stored once, and nothing was changed.',
-           'saved': 'Saved. Here are the next pairs.'}
+           'saved': 'Saved. Here are the next pairs.',
+           'some': '{new} answers of this page are stored now. {before} had been stored before, and stay as they were.'}
+
+def _notice_text(query):
+    "The sentence on what has just happened; '' for none"
+    numbers = {k: query.get(k, '') for k in ('new', 'before')}
+    if query.get('notice') == 'some' and not all(n.isdecimal() and len(n) < 3 for n in numbers.values()): return ''
+    return NOTICES.get(query.get('notice'), '').format(**numbers)
 
 @patch
-def _next_pairs(self:LabelServer, worker):
-    "Names of the pairs for a worker's next page; gives them more when they have finished"
-    o = self.options
-    names = self.store.waiting(worker, o.per_page)
-    if names: return names
-    self.store.give(worker, o.limit, o.votes)
-    return self.store.waiting(worker, o.per_page)
+def more_pairs(self:LabelServer,
+    worker:str, # pseudonym of a worker
+    until=None, # when waiting for the database ends
+) -> list:      # names of the next pairs
+    "Give a worker more pairs"
+    self.store.give(worker, self.options.limit, self.options.votes, until)
+    return self.store.waiting(worker, self.options.per_page)
 
 @patch
-def show_pairs(self:LabelServer,
+async def show_pairs(self:LabelServer,
     req,  # the request
     sess, # the content of the signed cookie: worker
 ):
     "The next pairs, or the end"
-    worker, notice = sess.get('worker'), req.query_params.get('notice')
+    worker, notice = sess.get('worker'), _notice_text(req.query_params)
     if not worker: return refuse('Please open the link that you were given; it holds your id.')
-    names = self._next_pairs(worker)
-    if names: return self._form(worker, names, self.signer.sign(worker).decode(), notice=NOTICES.get(notice, ''))
-    return self._end(worker, sess.get('prolific'), NOTICES['again'] if notice == 'again' else '')
+    names = await run_in_threadpool(self.store.waiting, worker, self.options.per_page)
+    names = names or await self.write(self.more_pairs, worker)
+    if names: return await run_in_threadpool(self._form, worker, names, notice=notice)
+    return await run_in_threadpool(self._end, worker, sess.get('prolific'), notice)
 
 # %% ../../nbs/app/00_labelling.ipynb #457ccc48
 @patch
-def _form(self:LabelServer, worker, names, token, draft=None, missing=None, notice=''):
-    "A page of pairs to be answered; with status 422 when something is missing"
-    draft, missing = draft or {}, missing or {}
+def _form(self:LabelServer, worker, names, token='', draft=None, missing=None, notice='', problem=''):
+    "A page of pairs to be answered; with status 422 when something is missing, 503 when it couldn't be stored"
+    draft, missing, token = draft or {}, missing or {}, token or self.signer.sign(worker).decode()
     question, progress = self.batch.question, self.store.done(worker)
     done, total = progress
     cards = [pair_card(self.pairs[name], n, total, side_of(worker, name), question, self.options.rationale, draft,
                        missing.get(name, '')) for n, name in enumerate(names, done + 1)]
-    return HTMLResponse(pairs_page(question, cards, names, progress, token, missing, notice), 422 if missing else 200)
+    page = pairs_page(question, cards, names, progress, token, missing, notice, problem)
+    if problem: return HTMLResponse(page, 503)
+    return HTMLResponse(page, 422 if missing else 200)
 
 @patch
 def _end(self:LabelServer, worker, prolific=False, notice=''):
@@ -168,34 +209,68 @@ def _sent_pairs(self:LabelServer, data, worker):
     return names if {row[0] for row in rows}.issuperset(names) else []
 
 # %% ../../nbs/app/00_labelling.ipynb #b72a19b3
+def _reason(error):
+    "Why a change of the database failed, for annotators"
+    if isinstance(error, StoreLost):
+        return 'The file for the answers is gone, so nothing can be stored. Please tell whoever sent you the link.'
+    if 'locked' in str(error):
+        return 'Another program is using the file for the answers just now. Please try again in a moment.'
+    return 'The file for the answers cannot be written just now. Please wait a moment, and try again.'
+
 @patch
-def save_answers(self:LabelServer,
-    req,       # the request
-    sess,      # the content of the signed cookie: worker
-    data:dict, # the form
+def save_page(self:LabelServer,
+    worker:str, # pseudonym of a worker
+    data:dict,  # the form
+    until=None, # when waiting for the database ends
 ):
-    "Store a page of answers, and then show the next"
-    worker, token = sess.get('worker'), str(data.get('token', ''))
+    "Store a page of answers; the form comes back, filled in, when that fails"
+    token = str(data.get('token', ''))
     try: elapsed = self._token_age(token, worker)
     except ValueError as e: return refuse(str(e))
     names = self._sent_pairs(data, worker)
     if not names: return refuse('These are not the pairs that you were given. Please load the page again.', 400)
     rows, missing = read_form(data, names, worker, elapsed, self.options.rationale)
     if missing: return self._form(worker, names, token, data, missing)
-    new = self.store.add(worker, rows)
-    return RedirectResponse('/label?notice=' + ('saved' if new == len(names) else 'again'), 303)
+    try: new = self.store.add(worker, rows, until)
+    except sqlite3.Error as e:
+        self.say(str(e))
+        return self._form(worker, names, token, data, problem=f'Your answers are not stored yet. {_reason(e)}')
+    return RedirectResponse('/label?notice=' + _outcome(new, len(names)), 303)
+
+def _outcome(new, sent):
+    "Name and numbers of the notice after a page was stored"
+    if 0 < new < sent: return f'some&new={new}&before={sent - new}'
+    return 'saved' if new else 'again'
+
+@patch
+async def save_answers(self:LabelServer,
+    req,       # the request
+    sess,      # the content of the signed cookie: worker
+    data:dict, # the form
+):
+    "Store a page of answers, and then show the next"
+    return await self.write(self.save_page, sess.get('worker'), data)
 
 # %% ../../nbs/app/00_labelling.ipynb #0f84d365
+@patch
+def _image_path(self:LabelServer, file):
+    "Where an image of the batch is; None when it isn't there, or is a link that leads out of its folder"
+    path = (self.batch.path/file).resolve()
+    inside = path.is_relative_to(self.batch.path.resolve()/'images')
+    return path if inside and path.is_file() else None
+
 @patch
 def image(self:LabelServer,
     name:str, # from the address
 ):
     "One image of the batch"
     file = f'images/{name}'
-    path, folder = self.batch.path/file, self.batch.path.resolve()
-    if file not in self.images or not path.resolve().is_relative_to(folder) or not path.is_file():
-        return refuse('There is no such image.', 404)
-    return Response(path.read_bytes(), media_type='image/png', headers=KEEP)
+    if file not in self.images: return refuse('There is no such image.', 404)
+    path = self._image_path(file)
+    if path: return Response(path.read_bytes(), media_type='image/png', headers=KEEP)
+    gone = f'{self.batch.path/file} is missing, and annotators see a gap. Copy it from where the batch was made'
+    self.say(gone, every=math.inf)
+    return refuse('This image is missing.', 404)
 
 # %% ../../nbs/app/00_labelling.ipynb #7073d176
 def batch_numbers(
@@ -204,7 +279,6 @@ def batch_numbers(
     votes:int=5,          # votes a pair should get
 ) -> dict:                # pairs, answers, workers, short (pair -> votes it has), agreement, unclear, kept
     "How far a batch is, without gold and repeats"
-    from attic.labels.aggregate import aggregate # SciPy, which the other pages do without
     plain = pairs.pair[pairs.gold.isna() & pairs.repeat_of.isna()].tolist()
     counts = answers[answers.pair.isin(plain)].groupby('pair').size().reindex(plain, fill_value=0)
     out = dict(pairs=len(plain), answers=len(answers), workers=answers.worker.nunique(), short=counts[counts < votes],
@@ -221,11 +295,10 @@ def _percent(share): return '–' if pd.isna(share) else f'{100*share:.0f} %'
 
 def _people_table(answers, batch):
     "How each worker answered, in words"
-    from attic.labels.aggregate import worker_report
     if not len(answers): return pd.DataFrame()
     report = worker_report(answers, batch).reset_index()
     shares = {c: report[c].map(_percent) for c in ('agreement', 'gold', 'repeats', 'illegible', 'left')}
-    return report.assign(seconds=report.seconds.map('{:.1f}'.format), **shares)
+    return report.assign(seconds=report.seconds.map('{:.1f}'.format).replace('nan', '–'), **shares)
 
 # %% ../../nbs/app/00_labelling.ipynb #0dab7d8f
 @patch
@@ -253,11 +326,21 @@ def overview(self:LabelServer,
 ):
     "How the batch is doing"
     if 'key' in req.query_params:
-        if not self.valid_key(req.query_params['key'], 'admin'): return refuse('This is not the key of the overview.')
+        if not self.valid_key(req.query_params['key'], 'admin'):
+            return self.fail(req, 'This is not the key of the overview.')
         sess['admin'] = True
         return RedirectResponse('/admin', 303)
-    if not sess.get('admin'): return refuse('The overview needs its own link; it was printed when the server started.')
-    return HTMLResponse(self._overview(f'{req.url.scheme}://{req.url.netloc}'))
+    if not sess.get('admin'):
+        return self.fail(req, 'The overview needs its own link; it was printed when the server started.')
+    return HTMLResponse(self._overview(self.public or f'{req.url.scheme}://{req.url.netloc}'))
+
+@patch
+def _missing_images(self:LabelServer):
+    "A sentence on images that annotators can't see, '' when all are there"
+    gone = [file for file in sorted(self.images) if not self._image_path(file)]
+    if not gone: return ''
+    where = ', '.join(gone[:5]) + (f' and {len(gone) - 5} more' if len(gone) > 5 else '')
+    return f'Images are missing, and annotators see gaps: {where}. Copy them again from where the batch was made.'
 
 @patch
 def _overview(self:LabelServer, base):
@@ -267,7 +350,8 @@ def _overview(self:LabelServer, base):
     return overview_page(
         self.batch.question, f'Batch {self.batch.id}, {self.batch.attribute}',
         progress=(n['pairs'] - len(n['short']), n['pairs']), numbers=self._numbers(n),
-        people=_people_table(answers, self.batch), short=n['short'], votes=votes, links=self.links(base))
+        people=_people_table(answers, self.batch), short=n['short'], votes=votes, links=self.links(base),
+        problem=self._missing_images())
 
 # %% ../../nbs/app/00_labelling.ipynb #2d0271eb
 @patch
@@ -284,11 +368,14 @@ def export(self:LabelServer,
     return Response(text, media_type=media[kind], headers={'content-disposition': name})
 
 # %% ../../nbs/app/00_labelling.ipynb #1820e3fc
-def _not_stored(req, exc):
-    "What an annotator sees when the disk is full, or the database cannot be written"
-    print(f'attic label: {exc}', file=sys.stderr, flush=True)
-    message = 'Your answers could not be stored just now. Please go back, wait a moment, and send them again.'
-    return refuse(message, 503)
+@patch
+def not_stored(self:LabelServer,
+    req, # the request
+    exc, # an error of the database
+):
+    "What people see when the database cannot be used; you see what it says"
+    self.say(str(exc))
+    return refuse(str(exc) if req.scope.get('session', {}).get('admin') else _reason(exc), 503)
 
 def _style(): return Response(STYLE, media_type='text/css', headers=KEEP)
 def _script(): return Response(SCRIPT, media_type='text/javascript', headers=KEEP)
@@ -305,12 +392,13 @@ def labelling_app(
     batch:Batch,       # what is labelled
     options=Options(), # see there
     hosts=(),          # further names under which it may be reached
+    public:str='',     # origin of the public address, where a proxy gives the page one
 ) -> FastHTML:         # an ASGI application; its `state.server` is the `LabelServer`
     "The web application for one batch"
-    server = LabelServer(batch, options)
+    server = LabelServer(batch, options, public)
     app = make_app(
-        server.keys['secret'], f'attic_{batch.id}', hosts, max_body=20_000 * (options.per_page + 1),
-        before=Beforeware(server.check_access), exception_handlers={sqlite3.Error: _not_stored})
+        server.keys['secret'], f'attic_{batch.id}', hosts, 20_000 * (options.per_page + 1), public,
+        before=Beforeware(server.check_access), exception_handlers={sqlite3.Error: server.not_stored})
     app.state.server = server
     for path, handler, method in server.routes(): app.route(path, methods=[method], name=f'{method} {path}')(handler)
     return app
@@ -334,14 +422,24 @@ def serve(
     options=Options(),     # what can be chosen about the page
     no_browser:bool=False, # do not open the browser
     new_keys:bool=False,   # make links and cookies that are in circulation worthless
+    url:str='',            # address under which a proxy offers the page, such as https://labels.example.org
 ):
     "Serve a labelling page until Ctrl+C; raise `BatchError`, `ValueError` or `OSError` when that is impossible"
-    batch = read_batch(find_batch(folder, options.votes))
-    if new_keys: AnswerStore(batch).new_keys()
-    names = check_names(names)
-    app, sock = labelling_app(batch, options, [*names, *own_names(host)]), listen(host, port)
-    base = base_url(host, sock.getsockname()[1], names)
-    print(*_printed_links(app.state.server, base), sep='\n', flush=True)
-    if not no_browser: webbrowser.open(app.state.server.links(base)['Anybody'])
-    run(app, sock)
+    names, batch = check_names(names), read_batch(find_batch(folder, options.votes))
+    base_url(host, port, names, url) # wrong addresses are errors before anything is changed
+    with listen(host, port) as sock:
+        base = base_url(host, sock.getsockname()[1], names, url)
+        if new_keys: _renew_keys(batch)
+        app = labelling_app(batch, options, [*names, *own_names(host)], base if url else '')
+        print(*_printed_links(app.state.server, base), sep='\n', flush=True)
+        if not no_browser: webbrowser.open(app.state.server.links(base)['Anybody'])
+        try: run(app, sock, proxied=bool(url))
+        finally: app.state.server.store.close()
     print('stopped; everything that was sent is stored')
+
+def _renew_keys(batch):
+    "New keys, whose links are printed next"
+    store = AnswerStore(batch)
+    try: store.new_keys()
+    except sqlite3.Error as e: raise OSError(f'{store.path} cannot be written ({e}), and the keys stay') from e
+    finally: store.close()

@@ -95,12 +95,21 @@ def _attention(a, batch):
     return same(gold), same(before)
 
 # %% ../../nbs/labels/03_aggregate.ipynb #ba057b56
+def _tails(k, n, p):
+    "The probabilities of at most and of at least `k` hits in `n` tries"
+    i, p = np.arange(n + 1), min(max(p, 1e-12), 1 - 1e-12)
+    log_factorial = np.concatenate([[0], np.log(i[1:]).cumsum()])
+    log_ways = log_factorial[n] - log_factorial[i] - log_factorial[n - i]
+    each = np.exp(log_ways + i*np.log(p) + (n - i)*np.log(1 - p))
+    return each[:k + 1].sum(), each[k:].sum()
+
 def _unlikely(hits, p, alternative='less', alpha=.001):
     "Whether so few (or many) hits would be very rare at probability `p`"
     hits = hits.dropna()
     if not len(hits): return False
-    from scipy.stats import binomtest
-    return bool(binomtest(int(hits.sum()), len(hits), p, alternative).pvalue < alpha)
+    less, greater = _tails(int(hits.sum()), len(hits), p)
+    values = {'less': less, 'greater': greater, 'two-sided': 2*min(less, greater)} # two-sided: where p is a half
+    return bool(values[alternative] < alpha)
 
 def _flag(a, every, usual):
     "Why a worker seems careless, from their legible answers, all their answers and the median worker"

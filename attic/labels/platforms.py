@@ -647,7 +647,7 @@ _SAID = re.compile(r'(Answer\.|OUTPUT:|ASSIGNMENT:).*|AssignmentId|choice.*|anno
 
 def _own_json(text, names):
     "What a JSON file of ours is, or ''"
-    if {'format', 'salt', 'pairs'} <= names: return "the batch's manifest, not its results"
+    if {'format', 'images', 'pairs'} <= names: return "the batch's manifest, not its results"
     waits = 'data' in names and not names & {'annotations', 'completions', 'result'}
     return f"{_INPUT} (Label Studio's tasks)" if waits and _has_task(_load(text)) else ''
 
