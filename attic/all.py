@@ -18,10 +18,11 @@ MODULES = (
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
     'models.features', 'models.extraction', 'models.linear',
     'models.ranker', 'models.deepstn', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
-    'models.zeroshot',
+    'models.zeroshot', 'models.order',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
+    'methods.acquisition',
     'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',
-    'labels.annotators', 'labels.human_loop', 'app.rank', 'app.sort', 'app.batch_cli',
+    'labels.annotators', 'labels.human_loop', 'app.rank', 'app.sort', 'app.sort_files', 'app.batch_cli',
     'report.statistics', 'report.tables', 'report.figures', 'report.provenance')
 
 # %% ../nbs/03_all.ipynb #a19c94e1

@@ -7,7 +7,7 @@ __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs
            'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away', 'read_answers',
            'add_answers', 'simulate']
 
-# %% ../../nbs/app/08_sort_files.ipynb #da478c9c
+# %% ../../nbs/app/08_sort_files.ipynb #ed45bd7a
 import json, os, re, time
 import numpy as np, pandas as pd
 from pathlib import Path
@@ -19,7 +19,7 @@ from ..data.delimited import DataError, Problems, read_numbers, read_table, row_
 from ..data.folder import match_names
 from ..methods.cards import file_stem, model_card, save_model
 
-# %% ../../nbs/app/08_sort_files.ipynb #0dd538fd
+# %% ../../nbs/app/08_sort_files.ipynb #a48e1a5f
 def order_table(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -37,7 +37,7 @@ def order_table(
         rows += [(shared[0], name, *shared[1:]) for name in names[image]]
     return pd.DataFrame(rows, columns=['place', 'file', 'strength', 'answers'])
 
-# %% ../../nbs/app/08_sort_files.ipynb #b61c31c5
+# %% ../../nbs/app/08_sort_files.ipynb #d4ca10b3
 FEWEST = 10 # answers that a ranker needs
 
 def answered_pairs(
@@ -91,7 +91,7 @@ def save_ranker(
     with learner.lock: ranker = to_ranker(learner.order, learner.ready.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
-# %% ../../nbs/app/08_sort_files.ipynb #7be175ea
+# %% ../../nbs/app/08_sort_files.ipynb #285067c3
 def _safe(name):
     "A file's name that no spreadsheet takes for a formula"
     return f'./{name}' if name[:1] in tuple('=+-@\t\r') else name
@@ -130,7 +130,7 @@ def as_csv(
     "A table as CSV"
     return table.to_csv(index=False, lineterminator='\n')
 
-# %% ../../nbs/app/08_sort_files.ipynb #fa609a1a
+# %% ../../nbs/app/08_sort_files.ipynb #66e901cc
 LIST = 'attic-order.json' # the names that were written into a folder of copies or links
 
 def _numbered(place, width, name):
@@ -175,7 +175,7 @@ def _link(source, target):
     except (OSError, NotImplementedError) as e:
         raise ValueError(f"{target} can't be a link here ({e}). Use --copy") from e
 
-# %% ../../nbs/app/08_sort_files.ipynb #8e5685f7
+# %% ../../nbs/app/08_sort_files.ipynb #51b6a77e
 def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -212,7 +212,7 @@ def take_away(
     if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
     return files
 
-# %% ../../nbs/app/08_sort_files.ipynb #515513c4
+# %% ../../nbs/app/08_sort_files.ipynb #6e4467be
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
                tie='equal', skip='skip', illegible='skip')
 _NAMES = dict(file_a=('image_a', 'left'), file_b=('image_b', 'right'), answer=('choice', 'label'),
@@ -246,7 +246,7 @@ def read_answers(
     problems.stop()
     return _as_rows(df, sides, word)
 
-# %% ../../nbs/app/08_sort_files.ipynb #4beec193
+# %% ../../nbs/app/08_sort_files.ipynb #803101f7
 def _as_rows(df, sides, word):
     "Rows for the store; the same row of the same file has the same id"
     people = df.person.astype(str).str[:40] if 'person' in df else ['file']*len(df)
@@ -270,7 +270,7 @@ def add_answers(
     session.touch(word)
     return new
 
-# %% ../../nbs/app/08_sort_files.ipynb #e27c369d
+# %% ../../nbs/app/08_sort_files.ipynb #b2049e87
 POINTS = (10, 15, 25, 35, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1000, 1500, 2000) # answers at which it is measured
 
 def _column(session, spec):

@@ -6,7 +6,7 @@
 __all__ = ['SIZES', 'KEPT', 'STYLE', 'SCRIPT', 'PUBLIC', 'PictureCache', 'heat_picture', 'name_page', 'sort_document', 'SortPage',
            'thinned', 'sort_app', 'serve_sort', 'own_hosts', 'sort_folder_by']
 
-# %% ../../nbs/app/07_sort_page.ipynb #c2ec5752
+# %% ../../nbs/app/07_sort_page.ipynb #02ba3844
 import io, sys, threading, webbrowser
 from collections import OrderedDict
 from pathlib import Path
@@ -25,7 +25,7 @@ from .sort import (
     CHOICES, FEWEST, QUEUE, SortSession, accuracy_curve, clean_word, contradictions, is_settled)
 from ..core import root
 
-# %% ../../nbs/app/07_sort_page.ipynb #ded6788f
+# %% ../../nbs/app/07_sort_page.ipynb #ade0d93a
 SIZES = (160, 1024)    # pixels of the longer side
 KEPT = 128 * 2**20     # bytes of pictures in memory
 
@@ -51,7 +51,7 @@ class PictureCache:
         self._keep((image, size), jpeg)
         return jpeg
 
-# %% ../../nbs/app/07_sort_page.ipynb #58346501
+# %% ../../nbs/app/07_sort_page.ipynb #c7c4ff1c
 @patch
 def _encode(self:PictureCache, image, size):
     "Decode a file, and encode it again"
@@ -76,7 +76,7 @@ def _keep(self:PictureCache, key, jpeg):
         while self.bytes > self.most and len(self.kept) > 1:
             self.bytes -= len(self.kept.popitem(last=False)[1])
 
-# %% ../../nbs/app/07_sort_page.ipynb #db9e3402
+# %% ../../nbs/app/07_sort_page.ipynb #e6f10203
 _WARM, _COOL = (255, 122, 26), (45, 120, 255) # raises the strength; lowers it
 
 def heat_picture(
@@ -106,7 +106,7 @@ def heat_picture(
     Image.fromarray((grey*(1 - share) + colour*share).astype(np.uint8)).save(file, 'JPEG', quality=88)
     return file.getvalue()
 
-# %% ../../nbs/app/07_sort_page.ipynb #78cd996f
+# %% ../../nbs/app/07_sort_page.ipynb #929dd9bf
 def _static(name):
     "The text of a file that ships with the pages"
     folder = Path(__file__).parent if '__file__' in globals() else root()/'attic'/'app'
@@ -132,7 +132,7 @@ def name_page(
     return _document('Sort pictures', Main(H1('Who sorts?'), P('Your answers are kept under this name. Come back with '
                      'the same name, and you go on where you stopped.'), *wrong, form, cls='door'))
 
-# %% ../../nbs/app/07_sort_page.ipynb #d33afa4e
+# %% ../../nbs/app/07_sort_page.ipynb #983e64cd
 def _side(which, choice, key, text):
     "One of the two pictures, as a button"
     picture, tag = Img(id=f'{which}-image', alt='', draggable='false'), Span(Kbd(key), Span(text), cls='tag')
@@ -161,7 +161,7 @@ def _strip():
     hint = P('Click a picture to see where it stands and why. Drag one that is wrong to where it belongs.', cls='hint')
     return Section(ends, Ol(id='strip'), hint, cls='order', aria_labelledby='strip-title')
 
-# %% ../../nbs/app/07_sort_page.ipynb #bd9d2bf2
+# %% ../../nbs/app/07_sort_page.ipynb #a9b86481
 def _chart(id, title):
     "A number, a sentence and a curve"
     words = P(Strong(id=f'{id}-number'), ' ', Span(id=f'{id}-words'))
@@ -188,7 +188,7 @@ def _take():
     what = P('Writes a table, a gallery page, your answers and a ranker for other folders.', cls='soft')
     return Section(everything, P(id='saved', role='status', cls='soft'), what, more, cls='take')
 
-# %% ../../nbs/app/07_sort_page.ipynb #83030cec
+# %% ../../nbs/app/07_sort_page.ipynb #179e9056
 def _where():
     "Where one picture stands"
     choices = dict(lower='Belongs lower', ask='Ask me about it', higher='Belongs higher')
@@ -218,7 +218,7 @@ def sort_document(
     return _document(f'Sort by {word}', bar, without, Main(_ask(), _knows(), _strip()), _where(),
                      Script(src='/sort.js', defer=True), data_word=word, data_person=person, data_token=token)
 
-# %% ../../nbs/app/07_sort_page.ipynb #1990e685
+# %% ../../nbs/app/07_sort_page.ipynb #ff8bcecb
 class SortPage:
     "Answers the requests about one session"
     def __init__(self,
@@ -263,7 +263,7 @@ def sign_in(self:SortPage,
     except ValueError as e: return HTMLResponse(name_page(key, str(e)), 422)
     return RedirectResponse('/sort', 303)
 
-# %% ../../nbs/app/07_sort_page.ipynb #227a267f
+# %% ../../nbs/app/07_sort_page.ipynb #a01b5461
 @patch
 def _word(self:SortPage, asked):
     "A word that is there: the one that is asked for, or the first"
@@ -288,7 +288,7 @@ def _form(self:SortPage, data, sess):
     if owner != sess['person']: raise ValueError('This form is not from this page. Please load the page again.')
     return sess['person'], self._word(data.get('word'))
 
-# %% ../../nbs/app/07_sort_page.ipynb #4580d1be
+# %% ../../nbs/app/07_sort_page.ipynb #232515c7
 @patch
 def coming(self:SortPage,
     word:str,   # sorted by
@@ -346,7 +346,7 @@ def state(self:SortPage,
     n = min(max(int(asked), 12), 60) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 40
     return self.coming(word, person) | dict(folder=self.folder(), learnt=self.learnt(word, person, n))
 
-# %% ../../nbs/app/07_sort_page.ipynb #14b58838
+# %% ../../nbs/app/07_sort_page.ipynb #c9ab5a92
 @patch
 def answer(self:SortPage,
     data:dict, # the form: token, word, ticket, choice, seconds, client
@@ -388,7 +388,7 @@ def flag(self:SortPage,
     except ValueError: to = None # 'ask'
     return dict(asked=self.session.flag(word, person, image, to)) | self.coming(word, person)
 
-# %% ../../nbs/app/07_sort_page.ipynb #27a05bc0
+# %% ../../nbs/app/07_sort_page.ipynb #06876d75
 @patch
 def where(self:SortPage,
     req,  # the request: word, image
@@ -434,7 +434,7 @@ def compare(self:SortPage,
              for two in people[k + 1:]]
     return dict(pairs=[dict(one=one, two=two, **d) for one, two, d in found if d])
 
-# %% ../../nbs/app/07_sort_page.ipynb #211410cb
+# %% ../../nbs/app/07_sort_page.ipynb #8c22e887
 _KEEP = {'cache-control': 'private, max-age=86400, immutable'} # an image's name is the hash of its file
 
 @patch
@@ -465,7 +465,7 @@ def why(self:SortPage,
     try: return Response(heat_picture(self.session, word, image, whose=whose), media_type='image/jpeg')
     except (KeyError, ValueError): return refuse('There is no such picture.', 404)
 
-# %% ../../nbs/app/07_sort_page.ipynb #1b467618
+# %% ../../nbs/app/07_sort_page.ipynb #1e4191d3
 @patch
 def _save(self:SortPage, word, way):
     "Write files, in a thread; what happened is told by `saves`"
@@ -505,7 +505,7 @@ def saves(self:SortPage,
     word = self._word(req.query_params.get('word'))
     return dict(saving=word in self.saving, saved=self.saved.get(word, ''))
 
-# %% ../../nbs/app/07_sort_page.ipynb #ed929ac1
+# %% ../../nbs/app/07_sort_page.ipynb #20d8cbb9
 @patch
 def download(self:SortPage,
     what:str, # from the address
@@ -526,7 +526,7 @@ def download(self:SortPage,
     headers = {'content-disposition': f'attachment; filename="{stem}-{what}"'}
     return Response(text.encode('utf-8', 'backslashreplace'), headers=headers, media_type=f'{kind}; charset=utf-8')
 
-# %% ../../nbs/app/07_sort_page.ipynb #a95e2f92
+# %% ../../nbs/app/07_sort_page.ipynb #485caf0d
 def _style(): return Response(STYLE, media_type='text/css')
 def _script(): return Response(SCRIPT, media_type='text/javascript')
 
@@ -535,7 +535,7 @@ def _not_stored(req, exc):
     print(f'attic sort: {exc}', file=sys.stderr, flush=True)
     return JSONResponse(dict(error='Your answer could not be stored just now. It is kept here and sent again.'), 503)
 
-# %% ../../nbs/app/07_sort_page.ipynb #f2ddab26
+# %% ../../nbs/app/07_sort_page.ipynb #98b64363
 def _json(handler, *args):
     "What a handler returns as JSON; a `ValueError` becomes status 422 with its message"
     try: return JSONResponse(handler(*args))
@@ -562,7 +562,7 @@ def routes(self:SortPage):
             ('/word', _sent(self.add_word)), ('/whose', _sent(self.learn_from)), ('/save', _sent(self.save)))
     return [(*r, 'GET') for r in get] + [(*r, 'POST') for r in post]
 
-# %% ../../nbs/app/07_sort_page.ipynb #44450eb0
+# %% ../../nbs/app/07_sort_page.ipynb #dc8d3fc3
 def sort_app(
     session:SortSession, # started
     shared:bool=False,   # whether visitors choose a name
@@ -578,7 +578,7 @@ def sort_app(
     for path, handler, method in page.routes(): app.route(path, methods=[method], name=f'{method} {path}')(handler)
     return app
 
-# %% ../../nbs/app/07_sort_page.ipynb #e9b8b6b4
+# %% ../../nbs/app/07_sort_page.ipynb #c1615bd1
 def _loopback(host): return host in ('127.0.0.1', 'localhost', '::1')
 
 def serve_sort(
@@ -605,7 +605,7 @@ def own_hosts(
     from attic.app.server import own_names
     return [] if _loopback(host) else own_names(host)
 
-# %% ../../nbs/app/07_sort_page.ipynb #5542988b
+# %% ../../nbs/app/07_sort_page.ipynb #4673befa
 def _finish(session, copy='', link=''):
     "Write what is taken away, and say where"
     from attic.app import sort_files
