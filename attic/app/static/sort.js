@@ -238,7 +238,7 @@ function drawCount(learnt) {
   if (learnt.missing && folder.stage == 'ready') {
     words += `. ${count(learnt.missing, 'answer')} about pictures that are gone are kept, and not used.`
   }
-  $('count-words').textContent = words
+  $('count-words').textContent = `${words.replace(/\.$/, '')}.`
 }
 function drawAccuracy({curve}) {
   const point = curve.at(-1)
@@ -307,7 +307,9 @@ async function drawPeople({people, whose}) {
   if (!$('people-box').open || key == compared) return
   compared = key
   const {pairs} = await ask('/compare')
+  const ready = Object.values(people).filter(n => n >= 10).length > 1
   if (!pairs.length) compared = ''
+  if (!pairs.length && ready) learn(700) // their orders are being fitted
   $('people').replaceChildren(...(pairs.length ? pairs.flatMap(apart)
     : [make('p', {className: 'soft', textContent: 'From 10 answers each you see here where two people disagree.'})]))
 }
@@ -332,7 +334,8 @@ async function where(image) {
   const [place, of] = [found.place, found.of].map(n => n.toLocaleString('en'))
   $('where-title').textContent = `Place ${place} of ${of} by “${word}”`
   $('where-image').src = picture(image, 1024)
-  $('where-name').textContent = `${found.name}: ${found.answers ? count(found.answers, 'answer') : 'no answer yet'}`
+  const answers = found.answers ? count(found.answers, 'answer') : 'no answer yet'
+  $('where-name').textContent = `${found.name}: ${answers}. Place 1 is the most “${word}”.`
   $('where-why').hidden = !mine
   if (mine) $('where-heat').src = `/why/${image}?${new URLSearchParams({word, v: mine})}`
   $('neighbours').replaceChildren(...[...found.weaker, image, ...found.stronger].map(other => {
