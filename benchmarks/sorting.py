@@ -52,7 +52,7 @@ def answers_of(g, truth, i, j, noise):
     return truth[i] - truth[j] + g.logistic(0, noise, np.shape(i)) > 0
 
 
-def sort_with_attic(x, outside, truth, theirs, checks, noise, seed, way, growth):
+def sort_with_attic(x, others, truth, theirs, checks, noise, seed, way, growth):
     "Accuracy of the folder, outside, and as expected, after numbers of answers"
     rows, order = [], Order(x)
     simulated = simulate_answers(order, truth, max(checks), noise, way, seed, growth)
@@ -60,7 +60,7 @@ def sort_with_attic(x, outside, truth, theirs, checks, noise, seed, way, growth)
     for fitted, answers in simulated:
         if not left or len(answers) < left[0]: continue
         rows.append(dict(answers=left.pop(0), folder=order_accuracy(fitted.mean, truth), expected=fitted.expected(),
-                         outside=order_accuracy(outside @ fitted.weight, theirs)))
+                         outside=order_accuracy(others @ fitted.weight, theirs)))
     return rows
 
 
@@ -108,7 +108,7 @@ def sort_all(table, strengths, attributes, n, seed, args):
     chosen = np.random.default_rng(seed).permutation(len(strengths))
     checks = [int(k) for k in args.answers.split(',')]
     inside, outside = chosen[:n], chosen[n:n + OUTSIDE]
-    folder, others = (FeatureTable([table.rows[k] for k in part]) for part in (inside, outside))
+    folder, others = (FeatureTable(list(map(table.rows.__getitem__, part))) for part in (inside, outside))
     start = time.perf_counter()
     basis = Basis(folder, order_view(load_features()))
     x, y = basis.project(folder), basis.project(others)
