@@ -27,6 +27,8 @@ from machine import about, memory, save
 SERVER = """from attic.app.labelling import Options, serve
 serve({!r}, port={}, options=Options(votes={}), no_browser=True)"""
 
+FILES = 1024  # that a server may open, as on most machines; it can't get more
+
 
 class Server:
     "A server process, which can be killed and started again on the same port."
@@ -35,7 +37,8 @@ class Server:
     def __enter__(self):
         begin, lines = time.perf_counter(), {}
         command = [sys.executable, '-c', SERVER.format(str(self.folder), self.port, self.votes)]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        few = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=few)
         for line in self.process.stdout:
             words = line.split()
             if len(words) > 1 and words[-1].startswith('http'): lines[words[0]] = words[-1]

@@ -4,14 +4,13 @@
 
 # %% auto #0
 __all__ = ['KEEP', 'MAX_HEAD', 'LOCAL', 'MAX_LEFT_OVER', 'refuse', 'SecurityMiddleware', 'same_key', 'RateLimit', 'check_names',
-           'own_names', 'base_url', 'from_here', 'make_app', 'Limits', 'make_room', 'LimitedProtocol', 'default_limits',
+           'own_names', 'base_url', 'from_here', 'make_app', 'Crowd', 'Limits', 'LimitedProtocol', 'default_limits',
            'listen', 'server_config', 'run']
 
 # %% ../../nbs/app/06_server.ipynb #80064a63
-import hmac, ipaddress, re, signal, socket, threading, time
-from collections import Counter
+import gc, hmac, ipaddress, re, signal, socket, threading, time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -239,9 +238,35 @@ def make_app(
     return app
 
 # %% ../../nbs/app/06_server.ipynb #625d701c
+class Crowd:
+    "Connections by their address, oldest first"
+    def __init__(self): self.addresses, self.size = {}, 0
+    def __len__(self): return self.size
+
+    def add(self,
+        connection, # a `LimitedProtocol`
+    ):
+        "Add one, as the youngest of its address"
+        self.addresses.setdefault(connection.address, {})[connection] = None
+        self.size += 1
+
+    def discard(self,
+        connection, # a `LimitedProtocol`, perhaps not in here
+    ):
+        "Take one out"
+        neighbours = self.addresses.get(connection.address, {})
+        if connection not in neighbours: return
+        del neighbours[connection]
+        self.size -= 1
+        if not neighbours: del self.addresses[connection.address]
+
+    def drop_one(self):
+        "Close the oldest connection of the address that has most"
+        next(iter(max(self.addresses.values(), key=len))).drop()
+
 @dataclass
 class Limits:
-    "Limits to connections, and the connections by state, oldest first"
+    "Limits to connections, and the connections"
     head:float=10    # seconds for the headers of a request
     body:float=30    # seconds for its body
     drain:float=1    # seconds for what is left of a body that was answered
@@ -249,37 +274,26 @@ class Limits:
     fetch:float=60   # seconds for fetching a piece of an answer
     waiting:int=1000 # connections that have not sent a whole request
     open:int=2000    # connections in all
-    states:dict=field(default_factory=lambda: dict(head={}, body={}, busy={}, idle={})) # the connections
+
+    def __post_init__(self): self.unasked, self.idling, self.busy = Crowd(), Crowd(), Crowd()
 
     def count(self) -> int:
         "Open connections"
-        return sum(map(len, self.states.values()))
+        return len(self.unasked) + len(self.idling) + len(self.busy)
 
     def move(self,
         connection,    # a `LimitedProtocol`
         state:str='',  # where it belongs now; empty when it is closed
     ):
         "Put a connection into a state"
-        for connections in self.states.values(): connections.pop(connection, None)
-        if state: self.states[state][connection] = None
+        for crowd in (self.unasked, self.idling, self.busy): crowd.discard(connection)
+        homes = dict(head=self.unasked, body=self.unasked, idle=self.idling, busy=self.busy)
+        if state: homes[state].add(connection)
 
-# %% ../../nbs/app/06_server.ipynb #fe5f3714
-def _first_of_most(connections):
-    "The oldest connection of the address that has most; None without any"
-    counts = Counter(c.client and c.client[0] for c in connections)
-    most = counts.most_common(1)[0][0] if counts else None
-    return next((c for c in connections if (c.client and c.client[0]) == most), None)
-
-def make_room(
-    limits:Limits, # with too many connections, or not
-):
-    "Close connections until the limits hold"
-    waiting = [*limits.states['head'], *limits.states['body']]
-    if len(waiting) > limits.waiting: _first_of_most(waiting).drop()
-    if limits.count() > limits.open:
-        for state in ('idle', 'head', 'body', 'busy'):
-            victim = _first_of_most(limits.states[state])
-            if victim: return victim.drop()
+    def make_room(self):
+        "Close a connection where there are too many"
+        if len(self.unasked) > self.waiting: self.unasked.drop_one()
+        if self.count() > self.open: next(filter(len, (self.idling, self.unasked, self.busy))).drop_one()
 
 # %% ../../nbs/app/06_server.ipynb #d4cc894b
 MAX_LEFT_OVER = 4_000_000 # bytes that are still read after an answer, so that the client gets to see it
@@ -294,6 +308,7 @@ class LimitedProtocol(H11Protocol):
 
     def connection_made(self, transport):
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ''
         self._update()
 
     def data_received(self, data):
@@ -347,7 +362,7 @@ def _update(self):
     self.state = (state, seconds)
     if seconds: self.deadline = self.loop.call_later(seconds, self.drop)
     self.limits.move(self, state)
-    make_room(self.limits)
+    self.limits.make_room()
 
 def _stop(self):
     "Forget the connection and its timers"
@@ -404,6 +419,7 @@ def _ending_alike():
     "Let SIGTERM and a terminal that is closed end a program as Ctrl+C does"
     alone = threading.current_thread() is threading.main_thread()
     numbers = [getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if alone and hasattr(signal, name)]
+    numbers = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN] # `nohup` goes on
     before = [signal.signal(number, _interrupt) for number in numbers]
     try: yield
     finally:
@@ -416,6 +432,7 @@ def run(
 ):
     "Serve until Ctrl+C, SIGTERM or the end of the terminal"
     config = server_config(app, default_limits(), proxied)
+    gc.freeze() # what is imported stays: looking through it for garbage would take 150 ms now and then
     try:
         with _ending_alike(): uvicorn.Server(config).run(sockets=[sock])
     except KeyboardInterrupt: pass # how uvicorn ends after Ctrl+C
