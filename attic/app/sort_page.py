@@ -62,7 +62,8 @@ def _encode(self:PictureCache, image, size):
     except OSError as e: raise KeyError(image) from e
     same = (info.st_size, info.st_mtime_ns) == (n_bytes, changed)
     if not same or is_outside(path, self.pictures.folder): raise KeyError(image)
-    im, file = open_image(path, size).image, io.BytesIO()
+    larger = self.kept.get((image, SIZES[-1])) # quicker to decode than a photograph
+    im, file = open_image(larger or path, size).image, io.BytesIO()
     im.thumbnail((size, size))
     im.save(file, 'JPEG', quality=82 if size < 500 else 88)
     return file.getvalue()
