@@ -577,7 +577,8 @@ def make_place(
 # %% ../../nbs/app/02_sort.ipynb #s034
 @patch
 def start(self:SortSession) -> SortSession:
-    "Begin to read and to learn, in threads"
+    "Begin to read and to learn, in threads; the second time it does nothing"
+    if self.threads: return self
     for work in (self._read, self._work):
         self.threads.append(threading.Thread(target=work, daemon=True))
         self.threads[-1].start()

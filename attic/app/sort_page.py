@@ -664,12 +664,8 @@ def sort_folder_by(
     session = SortSession(folder, words, out, seed=seed)
     word = next(w for w in session.store.words if w == clean_word(words[0]))
     try:
-        if no_browser and (answers or copy or link):
-            session.start()
-            if answers: _learn(session, word, answers)
-            session.wait()
-        else:
-            if answers: threading.Thread(target=_learn, args=(session, word, answers), daemon=True).start()
-            serve_sort(session, host, port, names, no_browser)
+        if answers: _learn(session.start(), word, answers)
+        if no_browser and (answers or copy or link): session.start().wait()
+        else: serve_sort(session, host, port, names, no_browser)
         if session.pictures.finished: _finish(session.wait(), copy, link)
     finally: session.stop()
