@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['MAX_WORD', 'MAX_NAME', 'CHOICES', 'HOW', 'WINDOW', 'CHUNK', 'STEP', 'BACK', 'SETTLED', 'ENOUGH', 'QUEUE', 'FEWEST',
            'clean_word', 'clean_name', 'readable', 'SortStore', 'Answer', 'wilson', 'accuracy_curve', 'contradictions',
-           'Ready', 'Pictures', 'is_outside', 'folder_changes', 'Placed', 'Learner', 'is_settled', 'SortSession',
+           'ReadyImages', 'Pictures', 'is_outside', 'folder_changes', 'Placed', 'Learner', 'is_settled', 'SortSession',
            'make_place']
 
 # %% ../../nbs/app/02_sort.ipynb #wo004
@@ -271,7 +271,7 @@ def _sha256(path):
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()[:32]
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyImages:
     "Images that can be compared"
     images:tuple=() # hashes
     rows:tuple=()   # their features
@@ -292,7 +292,7 @@ class Pictures:
     ):
         self.folder, self.store, self.config = Path(folder).expanduser().resolve(), store, config
         self.names, self.paths = {}, {}       # image -> its names, the shortest first; image -> file, size, change
-        self.ready, self.view = Ready(), None # replaced as a whole, so its parts always fit
+        self.ready, self.view = ReadyImages(), None # replaced as a whole, so its parts always fit
         self.total, self.done, self.stage = 0, 0, 'listing'
         self.left_out, self.notes, self.error, self.broken = {}, [], '', set()
         self.listed, self.go = threading.Event(), threading.Event()
@@ -432,7 +432,7 @@ def _grow(self:Pictures, fresh):
     if not rows: return
     table = FeatureTable(rows)
     basis = Basis(table, self.view)
-    self.ready = Ready(images, rows, basis.project(table), basis)
+    self.ready = ReadyImages(images, rows, basis.project(table), basis)
 
 # %% ../../nbs/app/02_sort.ipynb #s028
 STEP, BACK = 10, 20 # answers between two points of the curve; how many answers it looks back
@@ -456,7 +456,7 @@ class Learner:
     ):
         self.session, self.word, self.whose = session, word, whose
         self.order, self.placed, self.lock = None, None, threading.RLock()
-        self.ready = Ready() # the images of its order
+        self.ready = ReadyImages() # the images of its order
         self.past, self.noted, self.n, self.ms, self.missing = {}, 0, 0, 0., 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
@@ -577,7 +577,8 @@ def make_place(
 # %% ../../nbs/app/02_sort.ipynb #s034
 @patch
 def start(self:SortSession) -> SortSession:
-    "Begin to read and to learn, in threads"
+    "Begin to read and to learn, in threads; the second time it does nothing"
+    if self.threads: return self
     for work in (self._read, self._work):
         self.threads.append(threading.Thread(target=work, daemon=True))
         self.threads[-1].start()

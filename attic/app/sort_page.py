@@ -62,7 +62,8 @@ def _encode(self:PictureCache, image, size):
     except OSError as e: raise KeyError(image) from e
     same = (info.st_size, info.st_mtime_ns) == (n_bytes, changed)
     if not same or is_outside(path, self.pictures.folder): raise KeyError(image)
-    im, file = open_image(path, size).image, io.BytesIO()
+    larger = self.kept.get((image, SIZES[-1])) # quicker to decode than a photograph
+    im, file = open_image(larger or path, size).image, io.BytesIO()
     im.thumbnail((size, size))
     im.save(file, 'JPEG', quality=82 if size < 500 else 88)
     return file.getvalue()
@@ -663,12 +664,8 @@ def sort_folder_by(
     session = SortSession(folder, words, out, seed=seed)
     word = next(w for w in session.store.words if w == clean_word(words[0]))
     try:
-        if no_browser and (answers or copy or link):
-            session.start()
-            if answers: _learn(session, word, answers)
-            session.wait()
-        else:
-            if answers: threading.Thread(target=_learn, args=(session, word, answers), daemon=True).start()
-            serve_sort(session, host, port, names, no_browser)
+        if answers: _learn(session.start(), word, answers)
+        if no_browser and (answers or copy or link): session.start().wait()
+        else: serve_sort(session, host, port, names, no_browser)
         if session.pictures.finished: _finish(session.wait(), copy, link)
     finally: session.stop()
