@@ -48,7 +48,7 @@ def _division(model, a, b):
 
 # %% ../../nbs/labels/08_votes.ipynb #3e4ce402
 def split_shares(
-    model:VoteModel,
+    model:VoteModel, # of people's votes
     n:int=5,      # votes about a pair
 ) -> pd.Series:   # votes for the larger side -> share of the pairs
     "How often votes divide in which way"
@@ -57,7 +57,7 @@ def split_shares(
 
 # %% ../../nbs/labels/08_votes.ipynb #4b64b9b6
 def log_likelihood(
-    model:VoteModel,
+    model:VoteModel, # of people's votes
     votes:pd.DataFrame, # votes_a, votes_b, and `pairs`: how many pairs have them
 ) -> float:
     "Logarithm of the probability of all votes, given how many there are of each pair"
