@@ -13,7 +13,8 @@ import numpy as np, pandas as pd
 from pathlib import Path
 
 from .rank import contact_sheet, write_table
-from .sort import SortSession, accuracy_curve, readable
+from .sort import SortSession
+from .sort_store import accuracy_curve, readable
 from ..core import atomic_write, check_choice, digest, write_json
 from ..data.delimited import DataError, Problems, read_numbers, read_table, row_list
 from ..data.folder import match_names

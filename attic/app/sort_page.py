@@ -21,8 +21,9 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from .server import RateLimit, base_url, check_names, from_here, listen, make_app, refuse, run, same_key
-from .sort import (
-    CHOICES, FEWEST, QUEUE, SortSession, accuracy_curve, clean_word, contradictions, is_settled)
+from .sort import FEWEST, QUEUE, SortSession, is_settled
+from .sort_folder import is_outside
+from .sort_store import CHOICES, accuracy_curve, clean_word, contradictions
 from ..core import root
 
 # %% ../../nbs/app/07_sort_page.ipynb #ade0d93a
@@ -55,7 +56,6 @@ class PictureCache:
 @patch
 def _encode(self:PictureCache, image, size):
     "Decode a file, and encode it again"
-    from attic.app.sort import is_outside
     from attic.data.decode import open_image
     path, n_bytes, changed = self.pictures.paths[image]
     try: info = path.stat()
