@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from itsdangerous import BadSignature, URLSafeSerializer
-from .sort_folder import Pictures, ReadyImages
+from .sort_folder import Pictures, ReadyImages, TextScores
 from .sort_store import SortStore
 from ..config import LinearConfig
 
@@ -30,6 +30,7 @@ class Placed:
     strength:dict    # image -> its strength
     n:int            # answers it was fitted to
     expected:float   # share of all pairs that the model itself expects to be in the right order
+    turned:float|None=None # share of pairs that answers have turned round since the text's order; None without one
 
 class Learner:
     "The order for one word, from everyone's answers or one person's"
@@ -40,7 +41,7 @@ class Learner:
     ):
         self.session, self.word, self.whose = session, word, whose
         self.order, self.placed, self.lock = None, None, threading.RLock()
-        self.ready = ReadyImages() # the images of its order
+        self.ready, self.scores = ReadyImages(), None # the images of its order, and what the text says of them
         self.past, self.noted, self.n, self.ms, self.missing = {}, 0, 0, 0., 0
 
 # %% ../../nbs/app/02_sort.ipynb #s029
@@ -58,24 +59,41 @@ def _arrays(self:Learner, row):
     return np.array(a, int), np.array(b, int), np.array(t, float)
 
 @patch
+def _start(self:Learner, ready, scores):
+    "Begin an order anew: there are more images, or what a text says of them"
+    from attic.models.order import Order
+    self.order, self.ready, self.scores, self.past = Order(ready.x, word=scores), ready, scores, {}
+
+def _turned(mean, scores):
+    "Share of pairs that an order has another way round than a text"
+    from attic.models.order import settled
+    return None if scores is None else 1 - settled(mean, scores)
+
+@patch
 def fit(self:Learner):
     "Fit the order to all answers that there are now"
-    from attic.models.order import Order
     ready, start = self.session.pictures.ready, time.perf_counter()
+    scores, images = self.session.texts.scores(self.word, ready), ready.images
     a, b, target = self._arrays(ready.row)
-    images = ready.images
     with self.lock:
-        if self.ready is not ready: self.order, self.ready, self.past = Order(ready.x), ready, {}
+        if self.ready is not ready or self.scores is not scores: self._start(ready, scores)
         self._recall(a, b, target)
         self.order.fit(a, b, target)
         mean, self.n, expected = np.array(self.order.mean), len(a), self.order.expected() if len(a) else .5
     by = np.argsort(mean, kind='stable')
     names = [images[i] for i in by]
     self.placed = Placed(tuple(names), dict(zip(names, range(len(names)))), dict(zip(images, mean.tolist())), len(a),
-                         expected)
+                         expected, _turned(mean, scores))
     self.ms = 1000*(time.perf_counter() - start)
     self._note_moves(mean)
     return self
+@patch
+def from_answers(self:Learner):
+    "The order that the answers alone give, which holds for images that no text was asked about"
+    from attic.models.order import Order
+    with self.lock:
+        if self.scores is None: return self.order
+        return Order(self.ready.x).fit(*self._arrays(self.ready.row))
 
 # %% ../../nbs/app/02_sort.ipynb #s031
 @patch
@@ -114,11 +132,11 @@ def is_settled(
 def probability(self:Learner,
     a:str, # image on the left
     b:str, # image on the right
-) -> float|None: # None before the first answer, and for images that aren't ready
+) -> float|None: # None for images that aren't ready, and before the first answer where there is no text
     "How likely A shows more than B"
     with self.lock:
         row = self.ready.row
-        if not self.n or a not in row or b not in row: return None
+        if not self.n and self.scores is None or a not in row or b not in row: return None
         return float(self.order.probability(np.array([row[a]]), np.array([row[b]]))[0])
 
 # %% ../../nbs/app/02_sort.ipynb #s033
@@ -133,6 +151,7 @@ class SortSession:
         config=LinearConfig(), # which features
         seed:int=0,  # of what is random
         keep:bool=True, # False keeps answers in memory only
+        text:bool|None=None, # start from what a text says: None where its weights are here, True to require it
     ):
         self.folder = Path(folder).expanduser().resolve()
         if not self.folder.is_dir(): raise ValueError(f"{folder} is not a folder. Name one that holds images")
@@ -141,9 +160,9 @@ class SortSession:
         for word in words: self.store.add_word(word)
         self.signer = URLSafeSerializer(self.store.keys['secret'], salt='pair')
         self.pictures, self.config, self.seed = Pictures(self.folder, self.store, config), config, seed
-        self.learners, self.queues, self.flagged, self.whose = {}, {}, {}, {}
+        self.texts, self.learners, self.queues, self.whose = TextScores(text), {}, {}, {}
         self.lock, self.wake, self.stopping, self.error = threading.RLock(), threading.Condition(), False, ''
-        self.stale, self.threads, self.made = set(), [], 0
+        self.stale, self.threads, self.made, self.grown = set(), [], 0, 0
 
 def make_place(
     out, # a folder, which may exist
@@ -177,11 +196,24 @@ def _read(self:SortSession):
         self.pictures.error, self.pictures.stage = str(e), 'failed'
         self.pictures.listed.set()
         self._grown()
+    else: self._read_text()
+
+@patch
+def _read_text(self:SortSession):
+    "See what a text says of the images that are ready"
+    p = self.pictures
+    self.texts.read({i: p.paths[i][0] for i in p.images}, lambda: self.stopping)
+    if self.texts.note: p.notes.append(self.texts.note)
+    with self.wake:
+        self.texts.state = 'off' if self.texts.clip is None else 'ready'
+        self._grown()
 
 @patch
 def _grown(self:SortSession):
-    "More images are ready: every order is stale"
+    "More is known of the images: every order is stale"
     with self.wake:
+        if self.stopping: return
+        self.grown += 1
         self.stale |= set(self.learners) | {(w, '') for w in self.store.words}
         self.wake.notify_all()
 
@@ -207,10 +239,15 @@ def stop(self:SortSession):
 @patch
 def wait(self:SortSession) -> SortSession:
     "Return when the folder has been read and the orders are fitted; raise `ValueError` saying why it can't be"
-    with self.wake: self.wake.wait_for(lambda: self.pictures.stage in ('ready', 'failed'))
+    with self.wake: self.wake.wait_for(self._is_read)
     if self.pictures.error: raise ValueError(self.pictures.error)
     self.settle()
     return self
+
+@patch
+def _is_read(self:SortSession):
+    "Whether nothing more will be known of the images"
+    return self.pictures.stage == 'failed' or self.pictures.finished and not self.texts.pending
 
 @patch
 def settle(self:SortSession):
@@ -259,11 +296,11 @@ def _work_once(self:SortSession, todo):
     "Fit some orders, and fill the queues that are short"
     for key in todo:
         before = self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
-        ready = self.pictures.ready
+        grown = self.grown
         self.learner(*key).fit()
         same = before == self.store.ask('SELECT count(*), sum(undone) FROM answers WHERE word = ?', key[0])
         with self.wake:
-            if same and ready is self.pictures.ready: self.stale.discard(key)
+            if same and grown == self.grown: self.stale.discard(key)
     for word, person in self._short(): self.fill(word, person)
 
 @patch

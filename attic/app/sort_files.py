@@ -89,7 +89,7 @@ def save_ranker(
     pairs, learner = answered_pairs(session, word, whose), session.learner(word, whose)
     if len(pairs) < FEWEST:
         raise ValueError(f"{len(pairs)} answers about {word!r} are too few for a ranker. Give at least {FEWEST}")
-    with learner.lock: ranker = to_ranker(learner.order, learner.ready.basis)
+    with learner.lock: ranker = to_ranker(learner.from_answers(), learner.ready.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
 # %% ../../nbs/app/08_sort_files.ipynb #285067c3

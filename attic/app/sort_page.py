@@ -176,7 +176,7 @@ def _knows():
     return Aside(
         H2('How well it knows', cls='hidden'), P(Strong(id='count-number'), ' ', Span(id='count-words')),
         _chart('accuracy', 'It predicts you'), _chart('moves', 'The order settles'),
-        P(id='repeats', cls='soft'), people, _take(), notes, cls='knows')
+        P(id='repeats', cls='soft'), P(id='text', cls='soft', hidden=True), people, _take(), notes, cls='knows')
 
 def _take():
     "What can be taken away"
@@ -326,7 +326,7 @@ def learnt(self:SortPage,
     return dict(strip=some, of=len(images), n=learner.n, expected=expected, ms=round(learner.ms),
                 missing=learner.missing, busy=(word, whose) in session.stale, settled=is_settled(moves),
                 curve=thinned(accuracy_curve(rows)), moves=thinned(moves), repeats=contradictions(rows),
-                whose=whose, people=session.people(word))
+                whose=whose, people=session.people(word), text=session.texts.state, turned=placed and placed.turned)
 
 def thinned(
     points:list, # of a curve
@@ -652,18 +652,22 @@ def sort_folder_by(
     host='127.0.0.1', # where to listen; 0.0.0.0 lets others in
     port:int=0,    # 0 is any that is free
     names='',      # further names under which the page is reached, with commas
+    text:bool=False, # start from what a text-image network makes of the word; downloads its weights if needed
     no_browser:bool=False, # do not open the browser; with answers, copy or link do without the page
 ):
     "Sort a folder by words: on a page, from a file of answers, or from a column; raise `ValueError` for bad input"
     words = [w for w in words.split(',') if w.strip()] or [words]
     if simulate:
         path = Path(folder).expanduser().resolve()
-        session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False)
+        session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False,
+                              text=text or None)
+        if text: session.texts.require()
         _try_out(session, words[0].strip(), simulate, n, noise)
         return session.stop()
-    session = SortSession(folder, words, out, seed=seed)
+    session = SortSession(folder, words, out, seed=seed, text=text or None)
     word = next(w for w in session.store.words if w == clean_word(words[0]))
     try:
+        if text: session.texts.require()
         if answers: _learn(session.start(), word, answers)
         if no_browser and (answers or copy or link): session.start().wait()
         else: serve_sort(session, host, port, names, no_browser)
