@@ -20,7 +20,7 @@ from ..config import LinearConfig
 
 # %% ../../nbs/app/02_sort.ipynb #s028
 STEP, BACK = 10, 20 # answers between two points of the curve; how many answers it looks back
-SETTLED, ENOUGH = .98, 3 # share of pairs that keep their order, and at how many points in a row, to be good enough
+SETTLED, ENOUGH = .96, 2 # share of pairs that keep their order, and at how many points in a row, to be good enough
 
 @dataclass(frozen=True)
 class Placed:

@@ -260,7 +260,7 @@ function drawMoves({moves, settled}) {
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
     (settled ? ' Good enough: more answers would change little.' : '')
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
-  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.02, top], 'change')
+  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.04, top], 'change')
 }
 function drawText({text, turned, n}) {
   $('text').hidden = text != 'reading' && turned == null
@@ -283,7 +283,7 @@ function chart(box, points, low, high, ticks, name) {
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
   const path = list => list.map((p, i) => `${i ? 'L' : 'M'}${p.map(v => v.toFixed(1)).join()}`).join('')
   const parts = ticks.flatMap(t => [
-    svg('line', {class: t == .02 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
+    svg('line', {class: t == .04 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
     svg('text', {x: left - 5, y: y(t) + 3, 'text-anchor': 'end'}, percent(t))
   ])
   if (points[0].low !== undefined) {
