@@ -162,7 +162,8 @@ class SortSession:
         self.pictures, self.config, self.seed = Pictures(self.folder, self.store, config), config, seed
         self.texts, self.learners, self.queues, self.whose = TextScores(text), {}, {}, {}
         self.lock, self.wake, self.stopping, self.error = threading.RLock(), threading.Condition(), False, ''
-        self.stale, self.threads, self.made, self.grown = set(), [], 0, 0
+        self.stale, self.dry, self.threads, self.made, self.grown = set(), set(), [], 0, 0
+        self.filling = threading.Lock()
 
 def make_place(
     out, # a folder, which may exist
@@ -214,6 +215,7 @@ def _grown(self:SortSession):
     with self.wake:
         if self.stopping: return
         self.grown += 1
+        self.dry.clear()
         self.stale |= set(self.learners) | {(w, '') for w in self.store.words}
         self.wake.notify_all()
 
@@ -224,6 +226,7 @@ def touch(self:SortSession,
     "The answers about a word have changed: fit its orders soon"
     with self.wake:
         self.stale |= {key for key in self.learners if key[0] == word} | {(word, '')}
+        self.dry.clear()
         self.wake.notify_all()
 
 @patch
@@ -251,8 +254,9 @@ def _is_read(self:SortSession):
 
 @patch
 def settle(self:SortSession):
-    "Return when no order is stale"
-    with self.wake: self.wake.wait_for(lambda: not self.stale or self.stopping or self.pictures.stage == 'failed')
+    "Return when no order is stale; raise `ValueError` when it can't be fitted"
+    with self.wake: self.wake.wait_for(lambda: not self.stale or self.stopping or self.error or self.pictures.error)
+    if self.error: raise ValueError(f"the order cannot be learnt just now: {self.error}. Your answers are safe")
 
 @patch
 def learner(self:SortSession,
@@ -284,10 +288,13 @@ def _work(self:SortSession):
             self.wake.wait_for(lambda: self.stopping or self.pictures.images and (self.stale or self._short()))
             todo = set(self.stale)
         if self.stopping: return
-        try: self._work_once(todo)
+        try:
+            self._work_once(todo)
+            self.error = ''
         except Exception as e:
             self.error = f'{type(e).__name__}: {e}'
             traceback.print_exc()
+            with self.wake: self.wake.notify_all()
             time.sleep(.5)
         with self.wake: self.wake.notify_all()
 
@@ -305,8 +312,9 @@ def _work_once(self:SortSession, todo):
 
 @patch
 def _short(self:SortSession):
-    "Queues that need pairs"
-    return [key for key, queue in list(self.queues.items()) if len(queue) < QUEUE and not self._exhausted(*key)]
+    "Queues that need pairs, unless there are none for them until something changes"
+    return [key for key, queue in list(self.queues.items())
+            if len(queue) < QUEUE and key not in self.dry and not self._exhausted(*key)]
 
 # %% ../../nbs/app/02_sort.ipynb #s038
 @patch
@@ -338,10 +346,16 @@ def fill(self:SortSession,
     n:int=QUEUE, # pairs that the queue should have
 ):
     "Put further pairs at the end of a queue"
-    from attic.methods.acquisition import next_pairs
     learner = self.learner(word, self.whose.get(person, ''))
     if learner.placed is None: learner.fit()
+    with self.filling: self._fill(word, person, n, learner)
+
+@patch
+def _fill(self:SortSession, word, person, n, learner):
+    "Choose pairs that are neither answered nor waiting"
+    from attic.methods.acquisition import next_pairs
     with self.lock: queue = list(self.queues.get((word, person), ()))
+    if len(queue) >= n: return
     row = learner.ready.row
     waiting = [(row[p['a']], row[p['b']]) for p in queue if p['a'] in row and p['b'] in row]
     mine = [(row[r.a], row[r.b]) for r in self.store.answers(word, person) if r.a in row and r.b in row]
@@ -349,7 +363,14 @@ def fill(self:SortSession,
     with learner.lock:
         found = next_pairs(learner.order, n - len(queue), mine + waiting, 100_000*self.seed + self.made,
                            recent=np.ravel((mine + waiting)[-4:]).tolist())
-    self._append(word, person, learner, [p for p in found if tuple(p[:2]) not in waiting])
+    found = [p for p in found if tuple(p[:2]) not in waiting and not self._is_broken(learner, p)]
+    if not found: self.dry.add((word, person))
+    self._append(word, person, learner, found)
+
+@patch
+def _is_broken(self:SortSession, learner, pair):
+    "Whether one of two images can't be shown any more"
+    return bool(self.pictures.broken & {learner.ready.images[k] for k in pair[:2]})
 
 @patch
 def _append(self:SortSession, word, person, learner, found):
@@ -421,6 +442,7 @@ def _drop(self:SortSession, word, person, key):
     with self.lock:
         queue = self.queues.setdefault((word, person), [])
         queue[:] = [p for p in queue if p['key'] != key]
+        self.dry.discard((word, person))
 
 @patch
 def undo(self:SortSession,

@@ -92,7 +92,8 @@ def list_files(self:Pictures):
     self._remember(now, {n: image for n, (image, *_) in known.items()})
     if len(self.paths) >= 2: return
     why = '; '.join(f'{n}: {w}' for n, w in list(self.left_out.items())[:3])
-    raise DataError(f"{self.folder} holds {len(self.paths)} different images{f' ({why})' if why else ''}. "
+    n = len(self.paths)
+    raise DataError(f"{self.folder} holds {n} different image{'s'*(n != 1)}{f' ({why})' if why else ''}. "
                     "Put at least 2 there, or name another folder")
 
 @patch

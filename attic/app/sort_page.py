@@ -7,7 +7,7 @@ __all__ = ['SIZES', 'KEPT', 'STYLE', 'SCRIPT', 'PUBLIC', 'PictureCache', 'heat_p
            'thinned', 'sort_app', 'serve_sort', 'own_hosts', 'sort_folder_by']
 
 # %% ../../nbs/app/07_sort_page.ipynb #02ba3844
-import io, sys, threading, webbrowser
+import io, sqlite3, sys, threading, webbrowser
 from collections import OrderedDict
 from pathlib import Path
 
@@ -449,11 +449,12 @@ def image(self:SortPage,
         jpeg = self.cache.get(image, size)
         self.session.pictures.go.set()
         return Response(jpeg, media_type='image/jpeg', headers=_KEEP)
-    except KeyError: return refuse('There is no such picture.', 404)
-    except ValueError as e:
-        self.session.pictures.left_out.setdefault(self.session.pictures.name(image), str(e))
+    except (KeyError, ValueError) as e:
+        if image not in self.session.pictures.paths: return refuse('There is no such picture.', 404)
+        why = 'gone, or changed since it was read' if isinstance(e, KeyError) else str(e)
+        self.session.pictures.left_out.setdefault(self.session.pictures.name(image), why)
         self.session.pictures.broken.add(image)
-        return refuse(f'This picture cannot be shown: {e}.', 404)
+        return refuse(f'This picture cannot be shown: {why}.', 404)
 
 @patch
 def why(self:SortPage,
@@ -571,7 +572,6 @@ def sort_app(
     public:str='',       # origin of the public address, where there is one
 ):                       # an ASGI application; its `state.page` is the `SortPage`
     "The web application for one session"
-    import sqlite3
     page, keys = SortPage(session, shared, public), session.store.keys
     app = make_app(keys['secret'], f"attic_sort_{keys['id'][:8]}", hosts, public=public,
                    before=Beforeware(page.check_access), exception_handlers={sqlite3.Error: _not_stored})
@@ -607,7 +607,7 @@ def own_hosts(
     return [] if _loopback(host) else own_names(host)
 
 # %% ../../nbs/app/07_sort_page.ipynb #4673befa
-def _finish(session, copy='', link=''):
+def _finish(session, first, copy='', link=''):
     "Write what is taken away, and say where"
     from attic.app import sort_files
     for word in session.store.words:
@@ -618,7 +618,6 @@ def _finish(session, copy='', link=''):
         try: files = sort_files.take_away(session, word)
         except KeyboardInterrupt: print('left out: gallery and ranker', flush=True)
         print(*[f'  {f}' for f in files], sep='\n', flush=True)
-    first = next(iter(session.store.words))
     for folder, way in ((copy, 'copy'), (link, 'link')):
         if folder: print(f'  {folder}: {sort_files.write_files(session, first, folder, way):,} files', flush=True)
 
@@ -656,20 +655,23 @@ def sort_folder_by(
     no_browser:bool=False, # do not open the browser; with answers, copy or link do without the page
 ):
     "Sort a folder by words: on a page, from a file of answers, or from a column; raise `ValueError` for bad input"
-    words = [w for w in words.split(',') if w.strip()] or [words]
+    from attic.app.sort_files import check_folder
+    words = [clean_word(w) for w in words.split(',') if w.strip()] or [clean_word('')]
     if simulate:
         path = Path(folder).expanduser().resolve()
         session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False,
                               text=text or None)
         if text: session.texts.require()
-        _try_out(session, words[0].strip(), simulate, n, noise)
+        _try_out(session, words[0], simulate, n, noise)
         return session.stop()
     session = SortSession(folder, words, out, seed=seed, text=text or None)
-    word = next(w for w in session.store.words if w == clean_word(words[0]))
     try:
+        for place in filter(None, (copy, link)): check_folder(session, place)
         if text: session.texts.require()
-        if answers: _learn(session.start(), word, answers)
+        if answers: _learn(session.start(), words[0], answers)
         if no_browser and (answers or copy or link): session.start().wait()
         else: serve_sort(session, host, port, names, no_browser)
-        if session.pictures.finished: _finish(session.wait(), copy, link)
+        if session.pictures.finished: _finish(session.wait(), words[0], copy, link)
+    except sqlite3.Error as e:
+        raise ValueError(f"{session.store.path} cannot be written ({e}). Make room; what it held is kept") from e
     finally: session.stop()
