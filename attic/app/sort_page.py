@@ -671,7 +671,9 @@ def sort_folder_by(
         if answers: _learn(session.start(), words[0], answers)
         if no_browser and (answers or copy or link): session.start().wait()
         else: serve_sort(session, host, port, names, no_browser)
-        if session.pictures.finished: _finish(session.wait(), words[0], copy, link)
+        if not session.pictures.finished: return
+        session.settle() # without waiting for what a text says: answers are complete
+        _finish(session, words[0], copy, link)
     except sqlite3.Error as e:
         raise ValueError(f"{session.store.path} cannot be written ({e}). Make room; what it held is kept") from e
     finally: session.stop()
