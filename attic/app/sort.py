@@ -256,7 +256,8 @@ def _is_read(self:SortSession):
 def settle(self:SortSession):
     "Return when no order is stale; raise `ValueError` when it can't be fitted"
     with self.wake: self.wake.wait_for(lambda: not self.stale or self.stopping or self.error or self.pictures.error)
-    if self.error: raise ValueError(f"the order cannot be learnt just now: {self.error}. Your answers are safe")
+    if not (self.error and self.stale): return
+    raise ValueError(f"the order cannot be learnt just now: {self.error}. Your answers are safe")
 
 @patch
 def learner(self:SortSession,
