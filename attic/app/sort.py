@@ -382,7 +382,8 @@ def _append(self:SortSession, word, person, learner, found):
         pair = self._pair(word, person, (a, b), how, learner.probability(a, b))
         with self.lock:
             queue = self.queues.setdefault((word, person), [])
-            if len(queue) < 2*QUEUE: queue.append(pair)
+            waiting = [{p['a'], p['b']} for p in queue] # one may have come by lot in the meantime
+            if len(queue) < 2*QUEUE and {a, b} not in waiting: queue.append(pair)
 
 # %% ../../nbs/app/02_sort.ipynb #s040
 @patch
