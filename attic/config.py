@@ -125,7 +125,7 @@ class OrderConfig:
     first:int=8            # answers before the variances are chosen for the first time
     growth:float=1.5       # they are chosen again when there are so many times the answers
     candidates:int=500     # random pairs of which the most informative ones are asked
-    random_share:float=0.15 # of questions that are drawn at random, to measure the accuracy
+    random_share:float=0.2 # of questions that are drawn at random, to measure the accuracy
     repeat_share:float=0.04 # of questions that come back
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from attic.core import SHOES
 from attic.worlds.shoes import shoes
 
 PEOPLE, EACH = 50, 8
+KEPT = "Object.keys(localStorage).some(k => k.startsWith('attic:'))"  # an answer that the server hasn't confirmed
 
 # For every visible text: its contrast with what is behind it, where that is a plain colour
 CONTRAST = """() => {
@@ -164,6 +165,12 @@ def press(page, key):
     return 1000*(time.perf_counter() - start)
 
 
+def idle(page):
+    "Wait until the server has confirmed every answer, and the pair can be answered."
+    until(page, f"() => !{KEPT} && !document.getElementById('left').disabled", 'every answer is confirmed')
+    shown(page)
+
+
 def settled(page):
     "Wait until the order has learnt everything."
     until(page, "async () => { const r = await (await fetch('/state')).json(); "
@@ -219,14 +226,12 @@ def in_the_strip(page, server, check):
     items = page.locator('#strip li')
     check('the strip shows the folder', 12 <= items.count() <= 60)
     items.nth(2).click()
-    page.wait_for_timeout(600)
-    title = page.locator('#where-title').inner_text()
-    why = page.locator('#where-heat').is_visible()
-    check('a click says where a picture stands, and why', 'of 48' in title and why)
+    found = "document.getElementById('where-title').textContent.includes('of 48')"
+    why = "document.getElementById('where-heat').checkVisibility()"
+    until(page, f'() => {found} && {why}', 'a click says where a picture stands, and why', check)
     page.locator('[data-to=higher]').click()
-    page.wait_for_timeout(300)
-    said = page.locator('#notice').inner_text()
-    check('what stands wrong becomes a question', 'questions about this picture' in said)
+    asked = "() => document.getElementById('notice').textContent.includes('questions about this picture')"
+    until(page, asked, 'what stands wrong becomes a question', check)
     press(page, 'ArrowRight')
     page.wait_for_timeout(700)
     a, b = items.nth(1).bounding_box(), items.nth(9).bounding_box()
@@ -234,12 +239,18 @@ def in_the_strip(page, server, check):
     page.mouse.down()
     page.mouse.move(b['x'] + 20, b['y'] + 20, steps=8)
     page.mouse.up()
-    page.wait_for_timeout(300)
-    said = page.locator('#notice').inner_text()
-    check('dragging does the same', 'questions about this picture' in said)
+    until(page, asked, 'dragging does the same', check)
     check('and opens no dialog', not page.locator('#where').is_visible())
     press(page, 'ArrowLeft')
     check('flagged answers are stored as such', [row[4] for row in server.answers()][-1] == 'flagged')
+
+
+def stored(server, n, check, what, seconds=60):
+    "Wait until the server has stored so many answers, and then a moment more: none may be stored twice."
+    end = time.monotonic() + seconds
+    while len(server.answers()) < n and time.monotonic() < end: time.sleep(.05)
+    time.sleep(.3)
+    check(what, len(server.answers()) == n)
 
 
 def killed(page, server, check):
@@ -248,22 +259,20 @@ def killed(page, server, check):
     server.process.kill()
     server.process.wait()
     page.keyboard.press('ArrowLeft')
-    page.wait_for_timeout(500)
-    said = page.locator('#notice').inner_text()
-    check('without a server it says that the answer is not saved', 'Not saved yet' in said)
+    said = "() => document.getElementById('notice').textContent.includes('Not saved yet')"
+    until(page, said, 'without a server it says that the answer is not saved', check)
     with server:
-        end = time.monotonic() + 30
-        while len(server.answers()) == n and time.monotonic() < end: time.sleep(.1)
-        check('and sends it when the server is back, once', len(server.answers()) == n + 1)
+        stored(server, n + 1, check, 'and sends it when the server is back, once')
+        idle(page)
         press(page, 'ArrowLeft')
-        check('after kill -9 the page goes on', len(server.answers()) == n + 2)
+        stored(server, n + 2, check, 'after kill -9 the page goes on')
+        idle(page)
     page.keyboard.press('ArrowRight')  # the server doesn't hear it
-    page.wait_for_timeout(300)
+    until(page, f"() => {KEPT}", 'the page keeps the answer')
     with server:
         page.reload()
         shown(page)
-        page.wait_for_timeout(500)
-        check('an answer survives its tab, too', len(server.answers()) == n + 3)
+        stored(server, n + 3, check, 'an answer survives its tab, too')
 
 
 def on_a_phone(browser, server, check, pictures):
@@ -285,8 +294,8 @@ def on_a_phone(browser, server, check, pictures):
     phone.set_viewport_size(dict(width=320, height=640))
     check('nor does the smallest one', phone.evaluate(fits))
     phone.locator('#strip li').first.tap()
-    phone.wait_for_timeout(500)
-    check('a tap in the strip says where a picture stands', phone.locator('#where').is_visible())
+    stands = "() => document.getElementById('where').open"
+    until(phone, stands, 'a tap in the strip says where a picture stands', check)
     context.close()
 
 

@@ -25,11 +25,13 @@ def sort(
     host:str='127.0.0.1', # where to listen; 0.0.0.0 lets others in
     port:int=0,         # 0 is any that is free
     names:str='',       # further names under which the page is reached, with commas
+    text:store_true=False, # start from what a text-image network makes of the word; downloads its weights if needed
     no_browser:store_true=False, # do not open the browser; with --answers, --copy or --link do without the page
 ):
     "Sort a folder by a word: compare two pictures at a time, and watch the whole folder fall into order"
     from attic.app.sort_page import sort_folder_by
-    sort_folder_by(folder, words, out, answers, simulate, n, noise, copy, link, seed, host, port, names, no_browser)
+    sort_folder_by(folder, words, out, answers, simulate, n, noise, copy, link, seed, host, port, names, text,
+                   no_browser)
 
 # %% ../../nbs/app/04_cli.ipynb #c81a2bc0
 def label(

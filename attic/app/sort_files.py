@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs', 'word_card', 'save_ranker', 'answers_table',
-           'votes_table', 'as_csv', 'write_files', 'gallery', 'write_tables', 'take_away', 'read_answers',
-           'add_answers', 'simulate']
+           'votes_table', 'as_csv', 'check_folder', 'write_files', 'gallery', 'write_tables', 'take_away',
+           'read_answers', 'add_answers', 'simulate']
 
 # %% ../../nbs/app/08_sort_files.ipynb #ed45bd7a
 import json, os, re, time
@@ -13,7 +13,8 @@ import numpy as np, pandas as pd
 from pathlib import Path
 
 from .rank import contact_sheet, write_table
-from .sort import SortSession, accuracy_curve, readable
+from .sort import SortSession
+from .sort_store import accuracy_curve, readable
 from ..core import atomic_write, check_choice, digest, write_json
 from ..data.delimited import DataError, Problems, read_numbers, read_table, row_list
 from ..data.folder import match_names
@@ -88,7 +89,7 @@ def save_ranker(
     pairs, learner = answered_pairs(session, word, whose), session.learner(word, whose)
     if len(pairs) < FEWEST:
         raise ValueError(f"{len(pairs)} answers about {word!r} are too few for a ranker. Give at least {FEWEST}")
-    with learner.lock: ranker = to_ranker(learner.order, learner.ready.basis)
+    with learner.lock: ranker = to_ranker(learner.from_answers(), learner.ready.basis)
     return save_model(ranker, where, word_card(session, word, whose))
 
 # %% ../../nbs/app/08_sort_files.ipynb #285067c3
@@ -139,15 +140,24 @@ def _numbered(place, width, name):
     while len(os.fsencode(stem + suffix)) > 200: stem = stem[:-1]
     return f'{place:0{width}}_{stem}{suffix}'
 
-def _make_room(folder):
-    "Take away what was written the last time; raise `ValueError` for a folder with other things in it"
-    folder.mkdir(parents=True, exist_ok=True)
+def _written(folder):
+    "Names of the files that were written into a folder the last time"
     try: listed = json.loads((folder/LIST).read_text())
-    except (OSError, ValueError): listed = []
-    old = [n for n in map(str, listed) if re.fullmatch(r'\d{4,}_[^/\\]*', n)]
-    other = [p.name for p in folder.iterdir() if p.name not in {*old, LIST}]
+    except (OSError, ValueError): return []
+    return [n for n in map(str, listed) if re.fullmatch(r'\d{4,}_[^/\\]*', n)]
+
+def check_folder(
+    session:SortSession, # whose images will be written
+    folder, # where to; it may not exist yet
+) -> Path:  # the same
+    "Raise `ValueError` for a folder with other things in it, and for one inside the folder that is sorted"
+    folder = Path(folder).expanduser()
+    if folder.resolve().is_relative_to(session.folder):
+        raise ValueError(f"{folder} lies in {session.folder}: its copies would be sorted, too. Name a folder elsewhere")
+    old = {*_written(folder), LIST}
+    other = [p.name for p in folder.iterdir() if p.name not in old and p.name[0] != '.'] if folder.exists() else []
     if other: raise ValueError(f"{folder} holds other things, such as {other[0]!r}. Name an empty folder")
-    for name in old: (folder/name).unlink(missing_ok=True)
+    return folder
 
 def write_files(
     session:SortSession, # that has learnt something
@@ -156,11 +166,13 @@ def write_files(
     way:str='copy', # 'copy' or 'link'
     whose:str='', # a person, or empty for everyone
 ) -> int:       # how many files
-    "Write every file with its place in its name; raise `ValueError` for a folder with other things in it"
+    "Write every file with its place in its name; raise `ValueError` as `check_folder`"
     import shutil
     check_choice(way, ('copy', 'link'), 'way')
-    folder, table = Path(folder).expanduser(), order_table(session, word, whose)
-    _make_room(folder)
+    folder, table = check_folder(session, folder), order_table(session, word, whose)
+    table = table[[(session.folder/name).is_file() for name in table.file]] # one may be gone by now
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _written(folder): (folder/name).unlink(missing_ok=True)
     width = max(4, len(str(len(table))))
     names = [_numbered(k, width, name) for k, name in enumerate(table.file, 1)]
     write_json(folder/LIST, names)

@@ -7,7 +7,7 @@ __all__ = ['SIZES', 'KEPT', 'STYLE', 'SCRIPT', 'PUBLIC', 'PictureCache', 'heat_p
            'thinned', 'sort_app', 'serve_sort', 'own_hosts', 'sort_folder_by']
 
 # %% ../../nbs/app/07_sort_page.ipynb #02ba3844
-import io, sys, threading, webbrowser
+import io, sqlite3, sys, threading, webbrowser
 from collections import OrderedDict
 from pathlib import Path
 
@@ -21,8 +21,9 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from .server import RateLimit, base_url, check_names, from_here, listen, make_app, refuse, run, same_key
-from .sort import (
-    CHOICES, FEWEST, QUEUE, SortSession, accuracy_curve, clean_word, contradictions, is_settled)
+from .sort import FEWEST, QUEUE, SortSession, is_settled
+from .sort_folder import is_outside
+from .sort_store import CHOICES, accuracy_curve, clean_word, contradictions
 from ..core import root
 
 # %% ../../nbs/app/07_sort_page.ipynb #ade0d93a
@@ -55,7 +56,6 @@ class PictureCache:
 @patch
 def _encode(self:PictureCache, image, size):
     "Decode a file, and encode it again"
-    from attic.app.sort import is_outside
     from attic.data.decode import open_image
     path, n_bytes, changed = self.pictures.paths[image]
     try: info = path.stat()
@@ -176,7 +176,7 @@ def _knows():
     return Aside(
         H2('How well it knows', cls='hidden'), P(Strong(id='count-number'), ' ', Span(id='count-words')),
         _chart('accuracy', 'It predicts you'), _chart('moves', 'The order settles'),
-        P(id='repeats', cls='soft'), people, _take(), notes, cls='knows')
+        P(id='repeats', cls='soft'), P(id='text', cls='soft', hidden=True), people, _take(), notes, cls='knows')
 
 def _take():
     "What can be taken away"
@@ -326,7 +326,7 @@ def learnt(self:SortPage,
     return dict(strip=some, of=len(images), n=learner.n, expected=expected, ms=round(learner.ms),
                 missing=learner.missing, busy=(word, whose) in session.stale, settled=is_settled(moves),
                 curve=thinned(accuracy_curve(rows)), moves=thinned(moves), repeats=contradictions(rows),
-                whose=whose, people=session.people(word))
+                whose=whose, people=session.people(word), text=session.texts.state, turned=placed and placed.turned)
 
 def thinned(
     points:list, # of a curve
@@ -449,11 +449,12 @@ def image(self:SortPage,
         jpeg = self.cache.get(image, size)
         self.session.pictures.go.set()
         return Response(jpeg, media_type='image/jpeg', headers=_KEEP)
-    except KeyError: return refuse('There is no such picture.', 404)
-    except ValueError as e:
-        self.session.pictures.left_out.setdefault(self.session.pictures.name(image), str(e))
+    except (KeyError, ValueError) as e:
+        if image not in self.session.pictures.paths: return refuse('There is no such picture.', 404)
+        why = 'gone, or changed since it was read' if isinstance(e, KeyError) else str(e)
+        self.session.pictures.left_out.setdefault(self.session.pictures.name(image), why)
         self.session.pictures.broken.add(image)
-        return refuse(f'This picture cannot be shown: {e}.', 404)
+        return refuse(f'This picture cannot be shown: {why}.', 404)
 
 @patch
 def why(self:SortPage,
@@ -571,7 +572,6 @@ def sort_app(
     public:str='',       # origin of the public address, where there is one
 ):                       # an ASGI application; its `state.page` is the `SortPage`
     "The web application for one session"
-    import sqlite3
     page, keys = SortPage(session, shared, public), session.store.keys
     app = make_app(keys['secret'], f"attic_sort_{keys['id'][:8]}", hosts, public=public,
                    before=Beforeware(page.check_access), exception_handlers={sqlite3.Error: _not_stored})
@@ -607,7 +607,7 @@ def own_hosts(
     return [] if _loopback(host) else own_names(host)
 
 # %% ../../nbs/app/07_sort_page.ipynb #4673befa
-def _finish(session, copy='', link=''):
+def _finish(session, first, copy='', link=''):
     "Write what is taken away, and say where"
     from attic.app import sort_files
     for word in session.store.words:
@@ -618,7 +618,6 @@ def _finish(session, copy='', link=''):
         try: files = sort_files.take_away(session, word)
         except KeyboardInterrupt: print('left out: gallery and ranker', flush=True)
         print(*[f'  {f}' for f in files], sep='\n', flush=True)
-    first = next(iter(session.store.words))
     for folder, way in ((copy, 'copy'), (link, 'link')):
         if folder: print(f'  {folder}: {sort_files.write_files(session, first, folder, way):,} files', flush=True)
 
@@ -652,20 +651,29 @@ def sort_folder_by(
     host='127.0.0.1', # where to listen; 0.0.0.0 lets others in
     port:int=0,    # 0 is any that is free
     names='',      # further names under which the page is reached, with commas
+    text:bool=False, # start from what a text-image network makes of the word; downloads its weights if needed
     no_browser:bool=False, # do not open the browser; with answers, copy or link do without the page
 ):
     "Sort a folder by words: on a page, from a file of answers, or from a column; raise `ValueError` for bad input"
-    words = [w for w in words.split(',') if w.strip()] or [words]
+    from attic.app.sort_files import check_folder
+    words = [clean_word(w) for w in words.split(',') if w.strip()] or [clean_word('')]
     if simulate:
         path = Path(folder).expanduser().resolve()
-        session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False)
-        _try_out(session, words[0].strip(), simulate, n, noise)
+        session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False,
+                              text=text or None)
+        if text: session.texts.require()
+        _try_out(session, words[0], simulate, n, noise)
         return session.stop()
-    session = SortSession(folder, words, out, seed=seed)
-    word = next(w for w in session.store.words if w == clean_word(words[0]))
+    session = SortSession(folder, words, out, seed=seed, text=text or None)
     try:
-        if answers: _learn(session.start(), word, answers)
+        for place in filter(None, (copy, link)): check_folder(session, place)
+        if text: session.texts.require()
+        if answers: _learn(session.start(), words[0], answers)
         if no_browser and (answers or copy or link): session.start().wait()
         else: serve_sort(session, host, port, names, no_browser)
-        if session.pictures.finished: _finish(session.wait(), copy, link)
+        if not session.pictures.finished: return
+        session.settle() # without waiting for what a text says: answers are complete
+        _finish(session, words[0], copy, link)
+    except sqlite3.Error as e:
+        raise ValueError(f"{session.store.path} cannot be written ({e}). Make room; what it held is kept") from e
     finally: session.stop()

@@ -173,7 +173,8 @@ async function refresh() {
   draw(reply.learnt)
   const reading = !['ready', 'failed'].includes(folder.stage)
   const empty = !queue.length && !exhausted && folder.stage != 'failed'
-  if (reading || reply.learnt.busy || empty) learn(reading ? 500 : 250)
+  const more = reading || reply.learnt.text == 'reading'
+  if (more || reply.learnt.busy || empty) learn(more ? 500 : 250)
 }
 function drawReading() {
   const reading = !['ready', 'failed'].includes(folder.stage)
@@ -201,6 +202,7 @@ function draw(learnt) {
   drawMoves(learnt)
   const [other, n] = learnt.repeats
   $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'pair')} that came back.` : ''
+  drawText(learnt)
   drawPeople(learnt)
 }
 function drawStrip(images) {
@@ -258,7 +260,14 @@ function drawMoves({moves, settled}) {
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
     (settled ? ' Good enough: more answers would change little.' : '')
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
-  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.02, top], 'change')
+  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.04, top], 'change')
+}
+function drawText({text, turned, n}) {
+  $('text').hidden = text != 'reading' && turned == null
+  if (text == 'reading') $('text').textContent = `A text-image network looks for “${word}” in your pictures.`
+  if (turned == null) return
+  const changed = n ? `; your answers have changed the order of ${percent(turned)} of pairs` : ''
+  $('text').textContent = `The order starts from what a text-image network makes of “${word}”${changed}.`
 }
 const svg = (tag, attrs, ...children) => {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag)
@@ -274,7 +283,7 @@ function chart(box, points, low, high, ticks, name) {
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
   const path = list => list.map((p, i) => `${i ? 'L' : 'M'}${p.map(v => v.toFixed(1)).join()}`).join('')
   const parts = ticks.flatMap(t => [
-    svg('line', {class: t == .02 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
+    svg('line', {class: t == .04 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
     svg('text', {x: left - 5, y: y(t) + 3, 'text-anchor': 'end'}, percent(t))
   ])
   if (points[0].low !== undefined) {
