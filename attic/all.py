@@ -22,8 +22,8 @@ MODULES = (
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
     'methods.acquisition',
     'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',
-    'labels.annotators', 'labels.human_loop', 'labels.votes', 'app.rank', 'app.sort', 'app.sort_store', 'app.sort_folder',
-    'app.sort_files', 'app.batch_cli',
+    'labels.annotators', 'labels.human_loop', 'labels.votes',
+    'app.rank', 'app.sort', 'app.sort_store', 'app.sort_folder', 'app.sort_files', 'app.batch_cli',
     'report.statistics', 'report.tables', 'report.figures', 'report.provenance')
 
 # %% ../nbs/03_all.ipynb #a19c94e1

@@ -375,10 +375,10 @@ def _is_broken(self:SortSession, learner, pair):
 
 @patch
 def _append(self:SortSession, word, person, learner, found):
-    "Turn pairs of positions into pairs of a queue, left and right by lot; a repeat is turned already"
+    "Turn pairs of positions into pairs of a queue"
     images = learner.ready.images
     for i, j, how in found:
-        a, b = (images[i], images[j])[::1 if how == 'repeat' else secrets.choice((1, -1))]
+        a, b = images[i], images[j]
         pair = self._pair(word, person, (a, b), how, learner.probability(a, b))
         with self.lock:
             queue = self.queues.setdefault((word, person), [])

@@ -328,7 +328,7 @@ def simulate(
 def _next_pair(session, word):
     "The next pair for the simulated person, chosen by an order that knows all earlier answers; None at the end"
     session.settle()
-    with session.lock: session.queues[word, 'simulated'] = []
+    with session.lock: session.queues[word, 'simulated'], session.made = [], 0 # the same pairs each time
     session.fill(word, 'simulated', 1)
     return next(iter(session.queue(word, 'simulated')), None)
 
