@@ -79,6 +79,7 @@ function load(image) {
 function take(reply) {
   queue = reply.queue; last = reply.last; mine = reply.mine; exhausted = reply.exhausted
   $('count-number').textContent = mine
+  if (mine) document.querySelector('.tab [aria-current] + .gone')?.remove()
   show()
   for (const pair of queue.slice(1, 4)) { load(pair.a); load(pair.b) }
 }
@@ -208,7 +209,7 @@ function draw(learnt) {
   drawAccuracy(learnt)
   drawMoves(learnt)
   const [other, n] = learnt.repeats
-  $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'pair')} that came back.` : ''
+  $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'repeat')}.` : ''
   drawText(learnt)
   drawPeople(learnt)
 }
@@ -273,8 +274,8 @@ function drawText({text, turned, n}) {
   $('text').hidden = text != 'reading' && turned == null
   if (text == 'reading') $('text').textContent = `A text-image network looks for “${word}” in your pictures.`
   if (turned == null) return
-  const changed = n ? `; your answers have changed the order of ${percent(turned)} of pairs` : ''
-  $('text').textContent = `The order starts from what a text-image network makes of “${word}”${changed}.`
+  const changed = n ? `; your answers turned ${percent(turned)} of pairs` : ''
+  $('text').textContent = `It began with what a network makes of “${word}”${changed}.`
 }
 const svg = (tag, attrs, ...children) => {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag)
@@ -284,7 +285,7 @@ const svg = (tag, attrs, ...children) => {
 }
 function chart(box, points, low, high, ticks, name) {
   if (points.length < 2) return box.replaceChildren()
-  const w = 280, h = 64, left = 36, bottom = 16
+  const w = 280, h = 56, left = 36, bottom = 16
   const x0 = points[0].x, x1 = Math.max(points.at(-1).x, x0 + 1)
   const x = v => left + (w - left - 4) * (v - x0) / (x1 - x0)
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
