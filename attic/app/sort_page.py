@@ -187,7 +187,7 @@ def _take():
     ways = dict(all='Save the order', copy='Numbered copies', link='Numbered links')
     everything, *others = [Button(text, type='button', data_save=way) for way, text in ways.items()]
     more = Details(Summary('Copies, links, downloads'), Div(*others, cls='row'), Div(*downloads, cls='row links'))
-    what = P('Writes a table, a gallery, answers and a ranker.', cls='soft')
+    what = P('A table, a gallery, the answers, a ranker', cls='soft')
     return Section(everything, P(id='saved', role='status', cls='soft'), what, more, cls='take')
 
 # %% ../../nbs/app/07_sort_page.ipynb #179e9056

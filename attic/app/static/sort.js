@@ -266,7 +266,7 @@ function drawMoves({moves, settled}) {
   words.className = settled ? 'done' : ''
   if (!point) words.textContent = 'From 30 answers on you see here how much the order still changes.'
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
-    (settled ? ' Good enough: more answers would change little.' : '')
+    (settled ? ' Good enough: more would change little.' : '')
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
   chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.04, top], 'change')
 }
@@ -274,7 +274,7 @@ function drawText({text, turned, n}) {
   $('text').hidden = text != 'reading' && turned == null
   if (text == 'reading') $('text').textContent = `A text-image network looks for “${word}” in your pictures.`
   if (turned == null) return
-  const changed = n ? `; your answers turned ${percent(turned)} of pairs` : ''
+  const changed = n ? `; you turned ${percent(turned)} of pairs` : ''
   $('text').textContent = `It began with what a network makes of “${word}”${changed}.`
 }
 const svg = (tag, attrs, ...children) => {
