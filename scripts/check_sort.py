@@ -287,6 +287,8 @@ def on_a_phone(browser, server, check, pictures):
     settled(phone)
     fits = '() => document.documentElement.scrollWidth <= innerWidth'
     check('a phone needs no sideways scrolling', phone.evaluate(fits))
+    strip = "(e => e.scrollWidth <= e.clientWidth && e.children.length > 4)(document.getElementById('strip'))"
+    check('nor does its strip', phone.evaluate(f'() => {strip}'))
     boxes = [phone.locator(f'#{i}').bounding_box() for i in ('left', 'right', 'undo', 'equal', 'skip')]
     check('pictures and buttons are on the first screen', all(b['y'] + b['height'] <= 844 for b in boxes))
     check('a finger has room on every button', min(min(b['width'], b['height']) for b in boxes) >= 44)
@@ -355,6 +357,7 @@ def visits(browser, folder, out, check, pictures):
         for _ in range(60 if pictures else 30): truthful(page, folder)
         settled(page)
         by_keyboard_alone(page, check)
+        keys_go_on(page, server, check)
         page.evaluate('() => document.activeElement.blur()')
         contrasts(page, check, pictures)
         in_pictures(page, pictures)
@@ -369,6 +372,25 @@ def truthful(page, folder):
     sources = page.evaluate("() => ['left', 'right'].map(s => document.getElementById(`${s}-image`).src)")
     a, b = (folder.sporty[source.split('/')[-2]] for source in sources)
     press(page, 'ArrowLeft' if a > b else 'ArrowRight')
+
+
+def keys_go_on(page, server, check):
+    "What has the focus takes space and Enter, and no other key; the count follows each answer."
+    count = "document.getElementById('count-number').textContent"
+    n = int(page.evaluate(f'() => {count}'))
+    page.click('.take summary')
+    for k in range(5):
+        press(page, 'ArrowLeft')
+        until(page, f"() => {count} == '{n + k + 1}'", 'the count follows', seconds=5)
+    press(page, 'Backspace')
+    page.click('.take summary')
+    page.click('#new-word')
+    page.keyboard.press('Escape')
+    press(page, 'x')
+    check('keys go on after a click elsewhere', len(server.answers()) == n + 5)
+    page.evaluate('() => document.activeElement.blur()')
+    fits = "(e => e.scrollHeight <= e.clientHeight)(document.querySelector('.knows'))"
+    until(page, f'() => {fits}', 'what is known fits beside the pictures', check, seconds=5)
 
 
 def in_pictures(page, pictures):

@@ -6,7 +6,7 @@
 __all__ = ['VERBS', 'sort', 'label', 'rank', 'run', 'batch', 'answers', 'data', 'main']
 
 # %% ../../nbs/app/04_cli.ipynb #0d606708
-import sys
+import re, sys
 from fastcore.script import Param, anno_parser, store_true
 from .. import __version__
 
@@ -174,9 +174,17 @@ def _spelled(arg):
     name, *value = arg.split('=', 1)
     return '='.join(['--' + name[2:].replace('-', '_'), *value]) if arg.startswith('--') else arg
 
+def _parser(verb):
+    "The parser of a verb; its help spells options as people type them"
+    parser = anno_parser(VERBS[verb], prog=f'attic {verb}')
+    class Typed(parser.formatter_class):
+        def format_help(self): return re.sub(r'--[a-z]\w*', lambda m: m[0].replace('_', '-'), super().format_help())
+    parser.formatter_class = Typed
+    return parser
+
 def _options(verb, args):
     "The options of a verb, from what somebody typed"
-    options = vars(anno_parser(VERBS[verb], prog=f'attic {verb}').parse_args([_spelled(a) for a in args]))
+    options = vars(_parser(verb).parse_args([_spelled(a) for a in args]))
     return {k: v for k, v in options.items() if k not in ('pdb', 'xtra')}
 
 # %% ../../nbs/app/04_cli.ipynb #225a8189

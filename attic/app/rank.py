@@ -178,11 +178,12 @@ def _head(attr):
                 Meta(http_equiv='Content-Security-Policy', content=_POLICY), Title(f'Sorted by {attr}'),
                 Style(Safe(_static('gallery.css'))))
 
-def _top(attr, card, at, words, reading):
+def _top(attr, card, at, n, words, reading):
     "What comes before the images"
     shown = (f"Shown: {words}. Each has its rank, its strength (the bar runs from the weakest image to the strongest) "
              "and its file.")
-    links = [A('Strongest', href=f'#image-{at[0] + 1}'), A('Weakest shown', href=f'#image-{at[-1] + 1}'),
+    links = [A('Strongest', href=f'#image-{at[0] + 1}'),
+             A('Weakest' + ' shown'*(len(at) < n), href=f'#image-{at[-1] + 1}'),
              A('About the model', href='#about')]
     return Header(H1(f'Sorted by {attr}, strongest first'), P(_readable(card['limits']), cls='note'), P(shown),
                   P(_readable(reading) + '.') if reading else None,
@@ -199,7 +200,7 @@ def contact_sheet(
     at, words = which_shown(len(ranking), top)
     attr = _readable(card['attribute']).replace('_', ' ')
     items = _items(ranking, at, Path(folder).expanduser(), attr, size)
-    body = Body(_top(attr, card, at, words, ranking.attrs.get('reading')), Main(Ol(*items)),
+    body = Body(_top(attr, card, at, len(ranking), words, ranking.attrs.get('reading')), Main(Ol(*items)),
                 Footer(P(_readable(_about(card))), id='about'))
     return to_xml(Html(_head(attr), body, lang='en'), indent=False)
 

@@ -157,7 +157,9 @@ class SortSession:
         if not self.folder.is_dir(): raise ValueError(f"{folder} is not a folder. Name one that holds images")
         self.out = Path(out).expanduser() if out else self.folder.with_name(self.folder.name + '-sorted')
         self.store = SortStore(make_place(self.out)/'sort.sqlite' if keep else ':memory:')
-        for word in words: self.store.add_word(word)
+        there, self.named = self.store.words, [self.store.add_word(word) for word in words]
+        self.new = [word for word in self.named if word not in there] # until they have answers, they may go again
+        self.answered, self.report = set(), lambda text: None # words with new answers; told when reading fails
         self.signer = URLSafeSerializer(self.store.keys['secret'], salt='pair')
         self.pictures, self.config, self.seed = Pictures(self.folder, self.store, config), config, seed
         self.texts, self.learners, self.queues, self.whose = TextScores(text), {}, {}, {}
@@ -195,9 +197,11 @@ def _read(self:SortSession):
     except Exception as e:
         if not isinstance(e, ValueError): traceback.print_exc()
         self.pictures.error, self.pictures.stage = str(e), 'failed'
+        self.report(str(e))
         self.pictures.listed.set()
         self._grown()
-    else: self._read_text()
+    else:
+        if not self.stopping: self._read_text()
 
 @patch
 def _read_text(self:SortSession):
@@ -231,12 +235,31 @@ def touch(self:SortSession,
 
 @patch
 def stop(self:SortSession):
-    "End the threads, and close the database"
+    "End the threads, and close the database; Python can't end in peace while one of them computes"
     with self.wake:
-        self.stopping = True
+        self.stopping = self.pictures.halt = True
+        self.pictures.go.set()
         self.wake.notify_all()
-    for thread in self.threads[1:]: thread.join(timeout=30)
+    for thread in self.threads: thread.join(timeout=60)
     self.store.close()
+
+@patch
+def forget_new(self:SortSession):
+    "Take back the words that are new and that nobody has answered about, after an error"
+    for word in self.new: self.remove_word(word)
+
+@patch
+def remove_word(self:SortSession,
+    word:str, # one that nobody has answered about
+) -> bool:    # False when it has answers, or isn't there
+    "Remove a word, and what was prepared for it"
+    if not self.store.remove_word(word): return False
+    with self.wake, self.lock:
+        for kept in (self.learners, self.queues):
+            for key in [k for k in kept if k[0] == word]: del kept[key]
+        self.stale = {key for key in self.stale if key[0] != word}
+        self.wake.notify_all()
+    return True
 
 # %% ../../nbs/app/02_sort.ipynb #s035
 @patch
@@ -435,7 +458,10 @@ def answer(self:SortSession,
                predicted=predicted, seconds=max(0., min(float(seconds), 3600.)), at=time.time())
     new = self.store.add([row]) == 1
     if new or self.store.is_answered(word, person, key): self._drop(word, person, key)
-    if new: self.touch(word)
+    if new:
+        self.answered.add(word)
+        if word not in self.store.words: self.store.add_word(word) # somebody has removed it just before
+        self.touch(word)
     return new
 
 @patch

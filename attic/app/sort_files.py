@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs', 'word_card', 'save_ranker', 'answers_table',
            'votes_table', 'as_csv', 'check_folder', 'write_files', 'gallery', 'write_tables', 'take_away',
-           'read_answers', 'add_answers', 'simulate']
+           'lacks_ranker', 'read_answers', 'add_answers', 'simulate']
 
 # %% ../../nbs/app/08_sort_files.ipynb #ed45bd7a
 import json, os, re, time
@@ -18,7 +18,7 @@ from .sort_store import accuracy_curve, readable
 from ..core import atomic_write, check_choice, digest, write_json
 from ..data.delimited import DataError, Problems, read_numbers, read_table, row_list
 from ..data.folder import match_names
-from ..methods.cards import file_stem, model_card, save_model
+from ..methods.cards import file_stem, model_card, model_files, save_model
 
 # %% ../../nbs/app/08_sort_files.ipynb #a48e1a5f
 def order_table(
@@ -221,8 +221,15 @@ def take_away(
     "Write tables, gallery and, from `FEWEST` answers on, the ranker into the word's folder"
     out, files = session.out/session.store.words[word], write_tables(session, word)
     files.append(_write(out/'gallery.html', gallery(session, word)))
-    if len(answered_pairs(session, word)) >= FEWEST: files.append(save_ranker(session, word, out/file_stem(word)))
+    if not lacks_ranker(session, word): files += model_files(save_ranker(session, word, out/file_stem(word)))[::-1]
     return files
+
+def lacks_ranker(
+    session:SortSession, # that has learnt something
+    word:str, # sorted by
+) -> str:     # why there is no ranker yet, or ''
+    "What to say when there are too few answers for a ranker"
+    return f'no ranker yet: it takes {FEWEST} answers' if len(answered_pairs(session, word)) < FEWEST else ''
 
 # %% ../../nbs/app/08_sort_files.ipynb #6e4467be
 ANSWERS = dict(more='more', left='more', a='more', less='less', right='less', b='less', equal='equal', same='equal',
@@ -236,16 +243,42 @@ def _numbers(df, column, default):
     if column not in df: return [default]*len(df)
     return [default if np.isnan(v) else float(v) for v in read_numbers(df[column].astype(str))[0]]
 
+def _from_votes(df, path, word):
+    "A table of votes as one of answers: more votes are the answer"
+    if 'attribute' in df:
+        there, df = list(dict.fromkeys(df.attribute)), df[df.attribute.str.strip() == word]
+        if df.empty: raise DataError(f"{path} has no votes about {word!r}, only about: {', '.join(there[:9])}")
+    a, b = (read_numbers(df[c].astype(str))[0] for c in ('votes_a', 'votes_b'))
+    sign = np.sign(np.array(a) - np.array(b))
+    return df.assign(answer=[{1.: 'more', 0.: 'equal', -1.: 'less'}.get(s, 'no number of votes') for s in sign])
+
+def _read(path, word):
+    "A table of answers or of votes, as one of answers"
+    df = read_table(path, ['file_a', 'file_b'], _REMEDY, _NAMES)
+    if 'answer' not in df and {'votes_a', 'votes_b'} <= set(df): df = _from_votes(df, path, word)
+    elif 'answer' not in df: read_table(path, ['file_a', 'file_b', 'answer'], _REMEDY, _NAMES) # says what is missing
+    return df.assign(answer=df.answer.str.strip().str.lower())
+
+def _without_gone(df, found, path, session):
+    "The rows whose files are still there; `DataError` when none is left"
+    known = [name for name, in session.store.ask('SELECT name FROM images')]
+    gone = set(match_names({*df.file_a, *df.file_b} - set(found), known)[0])
+    left = df[~(df.file_a.isin(gone) | df.file_b.isin(gone))]
+    if left.empty: raise DataError(f"{path} has only answers about files that are gone from {session.folder}")
+    n = len(df) - len(left)
+    if n: session.pictures.notes.append(f"{n:,} answers of {Path(path).name} are about files that are gone: left out")
+    return left
+
 def read_answers(
     path,   # a CSV file
     session:SortSession, # whose images have been listed
     word:str, # that the answers are about
 ) -> list:  # rows for `SortStore.add`
-    "Read answers; raise `DataError` listing every bad row"
-    df = read_table(Path(path).expanduser(), ['file_a', 'file_b', 'answer'], _REMEDY, _NAMES)
-    image = {name: image for image, names in session.pictures.names.items() for name in names}
+    "Read answers, leaving out those about files that are gone; raise `DataError` listing every bad row"
+    df = _read(Path(path).expanduser(), word)
+    image = {readable(name): image for image, names in session.pictures.names.items() for name in names}
     found, _, _ = match_names([*df.file_a, *df.file_b], list(image))
-    df = df.assign(answer=df.answer.str.strip().str.lower())
+    df = _without_gone(df, found, path, session)
     sides = [df[c].map(lambda f: image.get(found.get(f, f), '')) for c in ('file_a', 'file_b')]
     problems = Problems(path)
     for column, side in zip(('file_a', 'file_b'), sides):

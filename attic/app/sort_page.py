@@ -9,6 +9,7 @@ __all__ = ['SIZES', 'KEPT', 'STYLE', 'SCRIPT', 'PUBLIC', 'PictureCache', 'heat_p
 # %% ../../nbs/app/07_sort_page.ipynb #02ba3844
 import io, sqlite3, sys, threading, webbrowser
 from collections import OrderedDict
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fastcore.basics import patch
@@ -22,7 +23,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 
 from .server import RateLimit, base_url, check_names, from_here, listen, make_app, refuse, run, same_key
 from .sort import FEWEST, QUEUE, SortSession, is_settled
-from .sort_folder import is_outside
+from .sort_folder import check_images, is_outside
 from .sort_store import CHOICES, accuracy_curve, clean_word, contradictions
 from ..core import root
 
@@ -186,7 +187,7 @@ def _take():
     ways = dict(all='Save the order', copy='Numbered copies', link='Numbered links')
     everything, *others = [Button(text, type='button', data_save=way) for way, text in ways.items()]
     more = Details(Summary('Copies, links, downloads'), Div(*others, cls='row'), Div(*downloads, cls='row links'))
-    what = P('Writes a table, a gallery page, your answers and a ranker for other folders.', cls='soft')
+    what = P('A table, a gallery, the answers, a ranker', cls='soft')
     return Section(everything, P(id='saved', role='status', cls='soft'), what, more, cls='take')
 
 # %% ../../nbs/app/07_sort_page.ipynb #179e9056
@@ -201,15 +202,23 @@ def _where():
     return Dialog(head, Div(*figures, cls='figures'), H3('Its neighbours'), Ol(id='neighbours'),
                   H3('Does it stand wrong?'), Div(*wrong, cls='row'), id='where', aria_labelledby='where-title')
 
+def _tab(word, href, current, empty):
+    "A word, and a small x where nobody has answered about it"
+    link = A(word, href=href, aria_current='page' if current else None)
+    what = f'Remove “{word}”: it has no answers'
+    gone = Button('×', type='button', data_remove=word, title=what, aria_label=what, cls='gone') if empty else None
+    return Span(link, gone, cls='tab')
+
 def sort_document(
     word:str,   # sorted by
     words:list, # all of them
     person:str, # who looks
     token:str,  # that their forms carry
+    empty=(),   # words without an answer, which can be removed
 ) -> str:       # HTML
     "The page on which a folder is sorted"
     from urllib.parse import quote
-    tabs = [A(w, href=f'/sort?word={quote(w)}', aria_current='page' if w == word else None) for w in words]
+    tabs = [_tab(w, f'/sort?word={quote(w)}', w == word, w in empty and len(words) > 1) for w in words]
     field = Input(id='new-word', name='word', maxlength=60, placeholder='another word', autocomplete='off')
     add = Form(Label('Add a word', fr='new-word', cls='hidden'), field, Button('Add'), id='add-word')
     reading = Div(Progress(id='reading-bar', max=1, value=0), Span(id='reading-words'), id='reading', cls='reading')
@@ -267,9 +276,11 @@ def sign_in(self:SortPage,
 # %% ../../nbs/app/07_sort_page.ipynb #a01b5461
 @patch
 def _word(self:SortPage, asked):
-    "A word that is there: the one that is asked for, or the first"
+    "The word that is asked for, or else the first; raise `ValueError` for one that was removed"
     words = list(self.session.store.words)
-    return asked if asked in words else words[0]
+    if asked and asked not in words:
+        raise ValueError(f"{str(asked)[:60]!r} is not sorted by any more; load the page again")
+    return asked or words[0]
 
 @patch
 def show(self:SortPage,
@@ -277,9 +288,10 @@ def show(self:SortPage,
     sess, # the content of the signed cookie
 ):
     "The page"
-    word, person = self._word(req.query_params.get('word')), sess['person']
-    token = self.signer.dumps(person)
-    return HTMLResponse(sort_document(word, list(self.session.store.words), person, token))
+    words, asked, person = list(self.session.store.words), req.query_params.get('word'), sess['person']
+    word, token = asked if asked in words else words[0], self.signer.dumps(person)
+    empty = [w for w in words if not self.session.store.answers(w)]
+    return HTMLResponse(sort_document(word, words, person, token, empty))
 
 @patch
 def _form(self:SortPage, data, sess):
@@ -344,7 +356,7 @@ def state(self:SortPage,
     "All that the page shows"
     word, person = self._word(req.query_params.get('word')), sess['person']
     asked = req.query_params.get('n', '')
-    n = min(max(int(asked), 12), 60) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 40
+    n = min(max(int(asked), 4), 60) if asked.isascii() and asked.isdigit() and len(asked) < 4 else 40
     return self.coming(word, person) | dict(folder=self.folder(), learnt=self.learnt(word, person, n))
 
 # %% ../../nbs/app/07_sort_page.ipynb #c9ab5a92
@@ -412,6 +424,18 @@ def add_word(self:SortPage,
     return dict(word=word)
 
 @patch
+def remove_word(self:SortPage,
+    data:dict, # the form: token, old
+    sess,      # the content of the signed cookie
+) -> dict:
+    "Remove a word that nobody has answered about"
+    self._form(data | dict(word=''), sess)
+    if len(self.session.store.words) < 2: raise ValueError('This is the only word. Add another one first.')
+    old = str(data.get('old', ''))
+    if not self.session.remove_word(old): raise ValueError(f'There are answers about “{old[:60]}”, so it stays.')
+    return dict(removed=True)
+
+@patch
 def learn_from(self:SortPage,
     data:dict, # the form: token, word, whose
     sess,      # the content of the signed cookie
@@ -463,8 +487,10 @@ def why(self:SortPage,
     sess, # the content of the signed cookie
 ):
     "What decided where a picture stands"
-    word, whose = self._word(req.query_params.get('word')), self.session.whose.get(sess['person'], '')
-    try: return Response(heat_picture(self.session, word, image, whose=whose), media_type='image/jpeg')
+    whose = self.session.whose.get(sess['person'], '')
+    try:
+        word = self._word(req.query_params.get('word'))
+        return Response(heat_picture(self.session, word, image, whose=whose), media_type='image/jpeg')
     except (KeyError, ValueError): return refuse('There is no such picture.', 404)
 
 # %% ../../nbs/app/07_sort_page.ipynb #1e4191d3
@@ -474,7 +500,8 @@ def _save(self:SortPage, word, way):
     from attic.app import sort_files
     out = self.session.out/self.session.store.words[word]
     try:
-        if way == 'all': files = [p.name for p in sort_files.take_away(self.session, word)]
+        lacks = [sort_files.lacks_ranker(self.session, word)]
+        if way == 'all': files = [p.name for p in sort_files.take_away(self.session, word)] + [*filter(None, lacks)]
         else: files = [f'{sort_files.write_files(self.session, word, out/way, way):,} files']
         self.saved[word] = f"Saved in {out if way == 'all' else out/way}: {', '.join(files)}"
     except (ValueError, OSError) as e: self.saved[word] = f'Not saved: {e}'
@@ -516,7 +543,9 @@ def download(self:SortPage,
 ):
     "A table, or the gallery"
     from attic.app import sort_files as files
-    session, word = self.session, self._word(req.query_params.get('word'))
+    session = self.session
+    try: word = self._word(req.query_params.get('word'))
+    except ValueError as e: return refuse(str(e), 404)
     make = {'order.csv': lambda: files.as_csv(files.order_table(session, word)), 'gallery.html': lambda:
             files.gallery(session, word), 'answers.csv': lambda: files.as_csv(files.answers_table(session, word)),
             'pairs.csv': lambda: files.as_csv(files.votes_table(session, word))}
@@ -561,7 +590,8 @@ def routes(self:SortPage):
            ('/state', _asked(self.state)), ('/where', _asked(self.where)), ('/compare', _asked(self.compare)),
            ('/saves', _asked(self.saves)))
     post = (('/answer', _sent(self.answer)), ('/undo', _sent(self.undo)), ('/flag', _sent(self.flag)),
-            ('/word', _sent(self.add_word)), ('/whose', _sent(self.learn_from)), ('/save', _sent(self.save)))
+            ('/word', _sent(self.add_word)), ('/remove', _sent(self.remove_word)),
+            ('/whose', _sent(self.learn_from)), ('/save', _sent(self.save)))
     return [(*r, 'GET') for r in get] + [(*r, 'POST') for r in post]
 
 # %% ../../nbs/app/07_sort_page.ipynb #dc8d3fc3
@@ -594,10 +624,12 @@ def serve_sort(
     base, shared = base_url(host, sock.getsockname()[1], names), not _loopback(host)
     app = sort_app(session, shared, [*names, *own_hosts(host)])
     link = f"{base}/?key={session.store.keys['access']}"
+    session.report = lambda text: print(f'attic sort: {text}', file=sys.stderr, flush=True)
     print(f'sort    {link}', f'answers are kept in {session.store.path}; stop with Ctrl+C', sep='\n', flush=True)
     session.start()
     if not no_browser: webbrowser.open(link)
     run(app, sock)
+    for thread in list(app.state.page.saving.values()): thread.join()
 
 def own_hosts(
     host:str, # where the server listens
@@ -612,21 +644,29 @@ def _finish(session, first, copy='', link=''):
     from attic.app import sort_files
     for word in session.store.words:
         n = len(session.store.answers(word))
-        if not n: continue
+        if not n or word not in {*session.named, *session.answered}: continue
         print(f'{word}: {n} answers; writing order, gallery and ranker (Ctrl+C leaves out the last two)', flush=True)
-        files = sort_files.write_tables(session, word)
+        files, lacks = sort_files.write_tables(session, word), sort_files.lacks_ranker(session, word)
         try: files = sort_files.take_away(session, word)
-        except KeyboardInterrupt: print('left out: gallery and ranker', flush=True)
-        print(*[f'  {f}' for f in files], sep='\n', flush=True)
+        except KeyboardInterrupt: files, lacks = files, 'left out: gallery and ranker'
+        print(*[f'  {f}' for f in files + [lacks]*bool(lacks)], sep='\n', flush=True)
+    if copy or link: _check_answered(session, first)
     for folder, way in ((copy, 'copy'), (link, 'link')):
         if folder: print(f'  {folder}: {sort_files.write_files(session, first, folder, way):,} files', flush=True)
 
+def _check_answered(session, word):
+    "Raise `ValueError` for a word that nobody has answered about"
+    if session.people(word): return
+    raise ValueError(f"no answers about {word!r} yet. Leave out --copy and --link, and answer on the page first")
+
 def _learn(session, word, answers):
-    "Learn from a file, and say how many answers are new"
+    "Learn from a file, and say how many answers are new, and what was left out"
     from attic.app.sort_files import add_answers
     session.pictures.listed.wait()
     if session.pictures.error: raise ValueError(session.pictures.error)
+    before = len(session.pictures.notes)
     print(f'{answers}: {add_answers(session, word, answers)} new answers about {word!r}', flush=True)
+    for note in session.pictures.notes[before:]: print(f'  {note}', flush=True)
 
 def _try_out(session, word, spec, n, noise):
     "Simulate, print the curve, and write it beside the order"
@@ -655,25 +695,36 @@ def sort_folder_by(
     no_browser:bool=False, # do not open the browser; with answers, copy or link do without the page
 ):
     "Sort a folder by words: on a page, from a file of answers, or from a column; raise `ValueError` for bad input"
-    from attic.app.sort_files import check_folder
-    words = [clean_word(w) for w in words.split(',') if w.strip()] or [clean_word('')]
-    if simulate:
-        path = Path(folder).expanduser().resolve()
-        session = SortSession(folder, words, out or path.with_name(f'{path.name}-simulated'), seed=seed, keep=False,
-                              text=text or None)
+    words = list(dict.fromkeys(clean_word(w) for w in words.split(',') if w.strip())) or [clean_word('')]
+    path = Path(folder).expanduser().resolve()
+    if path.is_dir(): check_images(path)
+    if simulate: out = out or path.with_name(f'{path.name}-simulated')
+    session = SortSession(folder, words, out, seed=seed, keep=not simulate, text=text or None)
+    with _ending(session):
         if text: session.texts.require()
-        _try_out(session, words[0], simulate, n, noise)
-        return session.stop()
-    session = SortSession(folder, words, out, seed=seed, text=text or None)
-    try:
-        for place in filter(None, (copy, link)): check_folder(session, place)
-        if text: session.texts.require()
-        if answers: _learn(session.start(), words[0], answers)
-        if no_browser and (answers or copy or link): session.start().wait()
-        else: serve_sort(session, host, port, names, no_browser)
-        if not session.pictures.finished: return
-        session.settle() # without waiting for what a text says: answers are complete
-        _finish(session, words[0], copy, link)
-    except sqlite3.Error as e:
+        if simulate: _try_out(session, words[0], simulate, n, noise)
+        else: _sort(session, answers, copy, link, host, port, names, no_browser)
+
+@contextmanager
+def _ending(session):
+    "End a session's threads in any case; after an error, its new words go again"
+    try: yield
+    except BaseException as e:
+        with suppress(sqlite3.Error): session.forget_new()
+        if not isinstance(e, sqlite3.Error): raise
         raise ValueError(f"{session.store.path} cannot be written ({e}). Make room; what it held is kept") from e
     finally: session.stop()
+
+def _sort(session, answers, copy, link, host, port, names, no_browser):
+    "Learn from a file or on the page, and write what is taken away"
+    from attic.app.sort_files import check_folder
+    word, alone = session.named[0], no_browser and bool(answers or copy or link)
+    for place in filter(None, (copy, link)): check_folder(session, place)
+    if answers: _learn(session.start(), word, answers)
+    if alone and (copy or link): _check_answered(session, word)
+    if alone: session.start().wait()
+    else: serve_sort(session, host, port, names, no_browser)
+    if session.pictures.error: raise ValueError(session.pictures.error)
+    if not session.pictures.finished: return
+    session.settle() # without waiting for what a text says: answers are complete
+    _finish(session, word, copy, link)

@@ -129,6 +129,15 @@ def add_word(self:SortStore,
         con.execute('INSERT OR IGNORE INTO words VALUES (?, ?)', (word, stem))
     return word
 
+@patch
+def remove_word(self:SortStore,
+    word:str, # one that nobody has answered about
+) -> bool:    # False when it has answers, or isn't there
+    "Remove a word; nothing is lost, since a word with answers stays"
+    with self.change() as con:
+        sql = 'DELETE FROM words WHERE word = ? AND word NOT IN (SELECT word FROM answers WHERE undone = 0)'
+        return con.execute(sql, (word,)).rowcount == 1
+
 @patch(as_prop=True)
 def words(self:SortStore) -> dict: # word -> name of its files, the oldest first
     "The words of a folder"

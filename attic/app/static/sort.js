@@ -17,7 +17,7 @@ const pause = ms => new Promise(done => setTimeout(done, ms))
 async function ask(path, params = {}) {
   const reply = await fetch(`${path}?${new URLSearchParams({word, ...params})}`)
   const body = await reply.json()
-  if (!reply.ok) throw new Error(body.error)
+  if (!reply.ok) throw Object.assign(new Error(body.error), {status: reply.status})
   return body
 }
 async function send(path, form) {
@@ -65,7 +65,7 @@ async function deliverKept() {
 
 // ---- two pictures
 
-let queue = [], last = null, mine = 0, shown = '', since = 0, hidden = 0, busy = false, folder = null, exhausted = false
+let queue = [], last = null, mine = 0, changes = 0, shown = '', since = 0, hidden = 0, busy = false, folder = null, exhausted = false
 const loaded = new Map()
 function load(image) {
   if (!loaded.has(image)) {
@@ -78,6 +78,8 @@ function load(image) {
 }
 function take(reply) {
   queue = reply.queue; last = reply.last; mine = reply.mine; exhausted = reply.exhausted
+  $('count-number').textContent = mine
+  if (mine) document.querySelector('.tab [aria-current] + .gone')?.remove()
   show()
   for (const pair of queue.slice(1, 4)) { load(pair.a); load(pair.b) }
 }
@@ -121,7 +123,7 @@ function coverText() {
 async function choose(choice) {
   const pair = queue[0]
   if (busy || !pair || $('pair').dataset.key != pair.key) return
-  busy = true
+  busy = true; changes++
   if (choice == 'more') $('left').classList.add('chosen')
   if (choice == 'less') $('right').classList.add('chosen')
   if (choice == 'equal') $('pair').classList.add('equal')
@@ -139,7 +141,7 @@ async function choose(choice) {
 }
 async function undo() {
   if (busy || !last) return
-  busy = true
+  busy = true; changes++
   try {
     const reply = await send('/undo', {client: last})
     say(reply.undone ? 'Taken back. Answer it again.' : 'This was taken back already.')
@@ -151,25 +153,28 @@ async function undo() {
 
 // ---- what is learnt
 
-let learning = 0, seen = ''
-const stripSize = () => {
-  const room = $('strip').clientWidth
-  return touch || room < 600 ? 24 : Math.max(12, Math.min(60, Math.round(room / 58)))
-}
-function learn(ms = 120) {
+let learning = 0, due = Infinity, seen = '', ordered = false
+const stripSize = () => Math.max(4, Math.min(60, Math.round($('strip').clientWidth / 58))) // as many as fit
+function learn(ms = 120) { // soon, also for somebody who answers quicker than this
+  if (performance.now() + ms >= due) return
   clearTimeout(learning)
+  due = performance.now() + ms
   learning = setTimeout(refresh, ms)
 }
 async function refresh() {
+  clearTimeout(learning)
+  due = Infinity
   let reply
-  try { reply = await ask('/state', {n: stripSize()}) } catch {
+  const then = changes
+  try { reply = await ask('/state', {n: stripSize()}) } catch (e) {
+    if (e.status && e.status < 500 && e.status != 429) return say(e.message, true)
     say('The server does not answer. Start attic sort again; nothing is lost.', true)
     return learn(2000)
   }
   if ($('notice').textContent.startsWith('The server')) say('')
   folder = reply.folder
   drawReading()
-  if (!busy || !queue.length) take(reply)
+  if (then == changes && !busy || !queue.length) take(reply) // not what was so before the latest answer
   draw(reply.learnt)
   const reading = !['ready', 'failed'].includes(folder.stage)
   const empty = !queue.length && !exhausted && folder.stage != 'failed'
@@ -196,17 +201,20 @@ function drawReading() {
   if (folder.error && folder.stage != 'failed') say(`Learning failed: ${folder.error}. Your answers are safe.`, true)
 }
 function draw(learnt) {
+  ordered = learnt.n > 0 || learnt.turned != null
+  $('strip').parentElement.classList.toggle('unordered', !ordered)
+  $('strip-title').textContent = `Your folder, ${ordered ? 'in order' : 'no order yet'}`
   drawStrip(learnt.strip)
   drawCount(learnt)
   drawAccuracy(learnt)
   drawMoves(learnt)
   const [other, n] = learnt.repeats
-  $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'pair')} that came back.` : ''
+  $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'repeat')}.` : ''
   drawText(learnt)
   drawPeople(learnt)
 }
 function drawStrip(images) {
-  const strip = $('strip'), key = images.join()
+  const strip = $('strip'), key = [ordered, ...images].join()
   if (key == seen || strip.classList.contains('dragging')) return
   seen = key
   const old = new Map([...strip.children].map(li => [li.dataset.image, li]))
@@ -214,7 +222,7 @@ function drawStrip(images) {
   strip.replaceChildren(...images.map((image, k) => old.get(image) || stripItem(image, k)))
   ;[...strip.children].forEach((li, k) => {
     const share = k / Math.max(1, images.length - 1)
-    li.firstChild.setAttribute('aria-label', `Picture at ${percent(share)} of the order`)
+    li.firstChild.setAttribute('aria-label', ordered ? `Picture at ${percent(share)} of the order` : 'Picture')
     if (calm) return
     const from = before.get(li.dataset.image), to = li.getBoundingClientRect().left
     if (from === undefined) li.animate([{opacity: 0}, {opacity: 1}], 350)
@@ -258,7 +266,7 @@ function drawMoves({moves, settled}) {
   words.className = settled ? 'done' : ''
   if (!point) words.textContent = 'From 30 answers on you see here how much the order still changes.'
   else words.textContent = 'of pairs changed their order over your last 20 answers.' +
-    (settled ? ' Good enough: more answers would change little.' : '')
+    (settled ? ' Good enough: more would change little.' : '')
   const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
   chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.04, top], 'change')
 }
@@ -266,8 +274,8 @@ function drawText({text, turned, n}) {
   $('text').hidden = text != 'reading' && turned == null
   if (text == 'reading') $('text').textContent = `A text-image network looks for “${word}” in your pictures.`
   if (turned == null) return
-  const changed = n ? `; your answers have changed the order of ${percent(turned)} of pairs` : ''
-  $('text').textContent = `The order starts from what a text-image network makes of “${word}”${changed}.`
+  const changed = n ? `; you turned ${percent(turned)} of pairs` : ''
+  $('text').textContent = `It began with what a network makes of “${word}”${changed}.`
 }
 const svg = (tag, attrs, ...children) => {
   const e = document.createElementNS('http://www.w3.org/2000/svg', tag)
@@ -277,7 +285,7 @@ const svg = (tag, attrs, ...children) => {
 }
 function chart(box, points, low, high, ticks, name) {
   if (points.length < 2) return box.replaceChildren()
-  const w = 280, h = 84, left = 36, bottom = 16
+  const w = 280, h = 56, left = 36, bottom = 16
   const x0 = points[0].x, x1 = Math.max(points.at(-1).x, x0 + 1)
   const x = v => left + (w - left - 4) * (v - x0) / (x1 - x0)
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
@@ -341,7 +349,7 @@ async function where(image) {
   try { found = await ask('/where', {image}) } catch (e) { return say(e.message, true) }
   standing = image
   const [place, of] = [found.place, found.of].map(n => n.toLocaleString('en'))
-  $('where-title').textContent = `Place ${place} of ${of} by “${word}”`
+  $('where-title').textContent = ordered ? `Place ${place} of ${of} by “${word}”` : 'No order yet'
   $('where-image').src = picture(image, 1024)
   const answers = found.answers ? count(found.answers, 'answer') : 'no answer yet'
   $('where-name').textContent = `${found.name}: ${answers}. Place 1 is the most “${word}”.`
@@ -421,8 +429,9 @@ const keys = {
 }
 document.addEventListener('keydown', e => {
   if (e.altKey || e.ctrlKey || e.metaKey || $('where').open) return
-  if (e.target.matches('input, select, textarea, summary, a')) return
-  if (e.key == ' ' && e.target.matches('button:not(.side)')) return
+  if (e.key == 'Escape' && e.target.matches('input')) e.target.blur()
+  if (e.target.matches('input, select, textarea')) return
+  if (e.key == ' ' && e.target.matches('button:not(.side), summary, a')) return
   const act = keys[e.key]
   if (!act) return
   e.preventDefault()
@@ -456,6 +465,16 @@ function start() {
   addEventListener('pointercancel', dragEnd)
   $('whose').addEventListener('change', async () => { take(await send('/whose', {whose: $('whose').value})); learn() })
   $('people-box').addEventListener('toggle', () => learn(0))
+  for (const box of document.querySelectorAll('details')) {
+    box.addEventListener('toggle', () => { if (box.open) box.scrollIntoView({block: 'nearest'}) })
+  }
+  clicked('remove', async old => {
+    try {
+      await send('/remove', {old})
+      if (old == word) location.href = '/sort'
+      else document.querySelector(`[data-remove="${CSS.escape(old)}"]`).parentElement.remove()
+    } catch (e) { say(e.message, true) }
+  })
   $('add-word').addEventListener('submit', async e => {
     e.preventDefault()
     try {
