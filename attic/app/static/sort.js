@@ -1,7 +1,6 @@
 const $ = id => document.getElementById(id)
 const {word, person, token} = document.body.dataset
 const calm = matchMedia('(prefers-reduced-motion: reduce)').matches
-const touch = matchMedia('(hover: none)').matches
 const percent = v => `${Math.round(100 * v)} %`
 const count = (n, what) => `${n.toLocaleString('en')} ${what}${n == 1 ? '' : 's'}`
 const make = (tag, attrs = {}, ...children) => {
