@@ -64,7 +64,8 @@ async function deliverKept() {
 
 // ---- two pictures
 
-let queue = [], last = null, mine = 0, changes = 0, shown = '', since = 0, hidden = 0, busy = false, folder = null, exhausted = false
+let queue = [], last = null, mine = 0, changes = 0, shown = '', since = 0, hidden = 0
+let busy = false, folder = null, exhausted = false
 const loaded = new Map()
 function load(image) {
   if (!loaded.has(image)) {
