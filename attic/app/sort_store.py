@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['MAX_WORD', 'MAX_NAME', 'CHOICES', 'HOW', 'WINDOW', 'clean_word', 'clean_name', 'readable', 'SortStore', 'Answer',
-           'wilson', 'accuracy_curve', 'contradictions']
+           'accuracy_curve', 'contradictions']
 
 # %% ../../nbs/app/09_sort_store.ipynb #57f010d2
 import re, secrets, sqlite3, threading, unicodedata
@@ -222,14 +222,11 @@ def answers(self:SortStore,
     return [Answer(*r) for r in self.ask(sql, word, person, person)]
 
 # %% ../../nbs/app/09_sort_store.ipynb #s015
-def wilson(
-    right:int, # how many were right
-    n:int,     # of how many, at least 1
-) -> tuple[float, float]: # low and high, 0 to 1
-    "Wilson's 95 % interval of a share"
-    z, p = 1.96, right / n
-    middle, half = p + z*z/(2*n), z * ((p*(1 - p) + z*z/(4*n)) / n)**.5
-    return max(0., (middle - half)/(1 + z*z/n)), min(1., (middle + half)/(1 + z*z/n))
+def _share(right):
+    "The share that is right, with Wilson's 95 % interval"
+    from scipy.stats import binomtest # half a second, which a page without a curve does without
+    limits = binomtest(sum(right), len(right)).proportion_ci(method='wilson')
+    return sum(right)/len(right), float(limits.low), float(limits.high)
 
 WINDOW = 40 # random pairs, the latest, that the accuracy is of
 
@@ -247,7 +244,7 @@ def accuracy_curve(
     points = []
     for k in range(5, len(tested) + 1):
         right = [ok for _, ok in tested[max(0, k - WINDOW):k]]
-        points.append((tested[k-1][0] + 1, sum(right)/len(right), *wilson(sum(right), len(right)), len(right)))
+        points.append((tested[k-1][0] + 1, *_share(right), len(right)))
     return points
 
 # %% ../../nbs/app/09_sort_store.ipynb #s018
