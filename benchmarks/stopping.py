@@ -5,6 +5,7 @@ time that the page's rule holds (`attic.app.sort.is_settled`). Results go to ben
 """
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,8 @@ def main():
         x = Basis(table, order_view(net)).project(table)
         every = strengths.shape[1] // ATTRIBUTES
         truths = strengths[:, ::every].numpy().T[:ATTRIBUTES]
-        runs += [(name, x, t, float(e), s) for t in truths for e in args.noise.split(',') for s in range(args.seeds)]
+        settings = product(truths, map(float, args.noise.split(',')), range(args.seeds))
+        runs += [(name, x, *setting) for setting in settings]
     for name, x, truth, noise, seed in progress_over(runs, True):
         rows.append(dict(world=name, noise=noise, seed=seed) | stop(x, truth, noise, seed, args.answers))
     df = pd.DataFrame(rows)
