@@ -19,10 +19,10 @@ from ..data import dataset as dataset_module
 from ..data.pairs import ImageSet, Pairs, join
 from ..labels import aggregate, annotators
 from ..labels.human_loop import People
-from . import adversary
+from . import adversary, candidates
 from .methods import BATCHES, METHODS, Experiment, ProposalRequest
 from .adversary import Proposal
-from ..models import control, deepstn, features, flow, generator, linear, ranker, scorer, zeroshot
+from ..models import control, deepstn, editor, features, flow, generator, linear, ranker, scorer, zeroshot
 from ..models.ranker import accuracy, differences
 from ..models.zeroshot import missing_weights
 from ..store import read_row, row_path
@@ -56,6 +56,7 @@ def _label(request, method, before, again=ROUNDS - 1):
 def _infer(request, method, before, origin):
     "Add proposed pairs with the labels that the method infers"
     made = method.propose(request)
+    if method.infer: made = replace(made, target=method.infer(request, made))
     both = join((request.image_set, request.pairs), made.pairs(origin))
     return TrainingSet(*both, before.n_real, n_inferred=before.n_inferred + request.n, created=made)
 
@@ -74,7 +75,7 @@ def training_set(
     "What a method trains on; raise `ValueError` where it does not take part"
     method, (image_set, pairs, n) = _method(name, scenario), ex.real
     everything = TrainingSet(image_set, pairs, n)
-    if not method.propose: return everything
+    if not method.propose: return TrainingSet(*ex.half) if method.half else everything
     if method.asks and scenario == 'Normal':
         image_set, pairs, half = ex.half
         return _label(ProposalRequest(ex, image_set, pairs, n - half), method, TrainingSet(image_set, pairs, half))
@@ -127,9 +128,9 @@ def _needs(ex, method, scenario):
 
 _RANKERS = {LinearConfig: (features, linear, deepstn), RankerConfig: (ranker,)}
 _MODULES = dict(words=(zeroshot,), generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
-                annotator_model=(scorer,), adversary=(adversary, control), objective=(adversary,))
-_CONFIGS = dict(annotator_model='predictor')
-_PARTS = dict(images='generator', generator='generator', predictor='generator', annotator_model='crowd')
+                annotator_model=(scorer,), adversary=(adversary, control), candidates=(candidates, editor))
+_CONFIGS = dict(annotator_model='annotator')
+_PARTS = dict(images='generator', candidates='generator', generator='generator', predictor='generator', annotator_model='crowd')
 
 def _versions(ex, needs, method):
     "The VERSION of each module that makes something for a run"
@@ -232,6 +233,7 @@ def describe(
     names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior)
     names |= dict(budget=ex.budget, curation=data.curation)
     names |= dict(n_train=profile.data.n_train, ranker=ex.ranking.name, data=digest(data.fingerprints))
+    names |= dict(noise=profile.crowd.noise)
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
     configs = {k: vars(c) for k, c in config.configs.items()}
     return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)
