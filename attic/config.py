@@ -177,7 +177,8 @@ class CandidateConfig:
     reach:float=0.7       # how far strengths move: a random draw of the population, times this
     pairs:int=20_000      # random pairs that are looked at
     objective:str='undecided' # one of `candidates.OBJECTIVES`: which of them are best
-    gap:float=1.0         # answerable pairs differ by more to the machine, in standard deviations
+    gap:float=0.5         # answerable pairs differ by more to the machine, in standard deviations
+    rounds:int=4          # parts in which a batch is bought; the ranker is fitted anew in between
     shortlist:int=10      # so many times the pairs wanted are compared in full
 
 # %% ../nbs/01_config.ipynb #21f2cfa4

@@ -61,6 +61,15 @@ def _infer(request, method, before, origin):
     return TrainingSet(*both, before.n_real, n_inferred=before.n_inferred + request.n, created=made)
 
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
+def _buy(ex, method, now, n, turn=0):
+    "Add `n` proposed pairs; a method that chooses anew gets them in parts"
+    rounds = ex.profile.candidates.rounds if method.rounds else 1
+    for k in range(rounds):
+        part = n*(k + 1)//rounds - n*k//rounds
+        request = ProposalRequest(ex, now.image_set, now.pairs, part, turn + k*BATCHES*ROUNDS, now.created)
+        now = _label(request, method, now)
+    return now
+
 def _method(name, scenario):
     "A method that takes part in a scenario; raise `ValueError` otherwise"
     method = METHODS[check_choice(name, METHODS, 'method')]
@@ -77,8 +86,8 @@ def training_set(
     everything = TrainingSet(image_set, pairs, n)
     if not method.propose: return TrainingSet(*ex.half) if method.half else everything
     if method.asks and scenario == 'Normal':
-        image_set, pairs, half = ex.half
-        return _label(ProposalRequest(ex, image_set, pairs, n - half), method, TrainingSet(image_set, pairs, half))
+        half = ex.half[2]
+        return _buy(ex, method, TrainingSet(*ex.half), n - half)
     jitters = method.origin == 'jitter'
     request = ProposalRequest(ex, image_set, pairs, n//2 if scenario == 'Normal' and jitters else n)
     return _infer(request, method, everything, 'jitter' if jitters else 'pseudo')
@@ -92,12 +101,15 @@ def active_sets(
     now = TrainingSet(image_set, pairs, n)
     yield now
     for turn in range(BATCHES if method.propose else 0):
-        request = ProposalRequest(ex, now.image_set, now.pairs, n // BATCHES, turn, now.created)
-        now = _label(request, method, now) if method.asks else _infer(request, method, now, method.origin)
+        if method.asks: now = _buy(ex, method, now, n // BATCHES, turn)
+        else:
+            request = ProposalRequest(ex, now.image_set, now.pairs, n // BATCHES, turn)
+            now = _infer(request, method, now, method.origin)
         yield now
 
 # %% ../../nbs/methods/02_experiment.ipynb #debc48a1
-VERSION = 2 # of how a run is put together and measured. 2: rankers on features, originals of photographs
+VERSION = 3 # of how a run is put together and measured. 2: rankers on features, originals of photographs
+# 3: methods that choose do so in rounds
 
 @dataclass(frozen=True)
 class RunConfig:

@@ -20,7 +20,7 @@ from ..data.dataset import Dataset, dataset_pairs
 from ..data.pairs import ImageSet, Pairs, targets
 from ..labels.annotators import SimulatedCrowd
 from .adversary import AtticObjective, Proposal, create_pairs
-from .candidates import Candidates, both, candidates, choose_pairs, random_edits
+from .candidates import Candidates, both, candidates, choose_pairs, random_edits, unused
 from ..models.deepstn import fit, fit_on_features
 from ..models.flow import fit_flow
 from ..models.generator import fit_generator, generate
@@ -234,7 +234,8 @@ def choose(
     **changes,               # of the profile's `CandidateConfig`
 ) -> Proposal:
     "The best pairs of candidates"
-    ex, labelled, found = request.ex, (request.image_set, request.pairs), getattr(request.ex, where)
+    ex, labelled = request.ex, (request.image_set, request.pairs)
+    found = unused(getattr(ex, where), request.image_set)
     config = replace(ex.profile.candidates, **changes)
     ranker = None if config.objective == 'random' else ex.fit(*labelled)
     pairs = choose_pairs(found, request.n, ranker, labelled, ex.j, config, request.seed)
@@ -290,6 +291,7 @@ class Method:
     ranker:Callable=Experiment.fit # (`Experiment`, `ImageSet`, `Pairs`) -> what it ends with
     infer:Callable|None=None   # (`ProposalRequest`, `Proposal`) -> labels in Auto; None takes those of the proposal
     half:bool=False            # whether it has half of the labels only
+    rounds:bool=False          # whether it chooses anew when a part of a batch is labelled
     colour:int=0               # of its lines and dots, in seaborn's palette 'colorblind'
     version:int=1              # of `propose`: raise it when what it proposes changes
 
@@ -304,13 +306,15 @@ METHODS = {
     'Jitter': Method(jitter, 'jitter', asks=False, needs=('ranker',), colour=1),
     'Semantic Jitter': Method(semantic_jitter, needs=_DRAWS, colour=4),
     'Prior': Method(prior, needs=_DRAWS, colour=5),
-    'Random drawings': Method(prior, scenarios=('Auto',), needs=(*_DRAWS, 'predictor'), infer=infer_by_scores, colour=5),
+    'Random drawings': Method(prior, scenarios=('Auto',), needs=(*_DRAWS, 'predictor'), infer=infer_by_scores,
+                              colour=5),
     'Random': Method(partial(choose, where='real_candidates', objective='random'), 'real', needs=_POOL,
                      infer=infer_by_scores, colour=8),
-    'Pool': Method(pool, 'real', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), colour=8),
+    'Pool': Method(pool, 'real', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), rounds=True, colour=8,
+                   version=2),
     'Answerable pool': Method(partial(choose, where='real_candidates'), 'real', scenarios=('Normal', 'Active'),
-                              needs=_POOL, colour=8),
-    'Re-pairing': Method(re_pair, 'real', scenarios=('Normal',), needs=_POOL, colour=8),
+                              needs=_POOL, rounds=True, colour=8),
+    'Re-pairing': Method(re_pair, 'real', scenarios=('Normal',), needs=_POOL, rounds=True, colour=8),
     'Random edits': Method(partial(choose, objective='random'), needs=_EDITS, infer=infer_by_scores, colour=5),
     'Probe': Method(ranker=Experiment.fit_probe, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
     'Real + scores': Method(ranker=partial(Experiment.fit, more='attribute_predictor'), scenarios=('Normal', 'Auto'),
@@ -320,9 +324,9 @@ METHODS = {
                           colour=9),
     'ATTIC': Method(attic, needs=_ADVERSARY, colour=2),
     'Untrained ATTIC': Method(untrained, scenarios=('Normal',), needs=_ADVERSARY, colour=2),
-    'ATTIC+': Method(choose, needs=_EDITS, infer=infer_by_scores, colour=3, version=2),
+    'ATTIC+': Method(choose, needs=_EDITS, infer=infer_by_scores, rounds=True, colour=3, version=2),
     'ATTIC+ and pool': Method(partial(choose, where='all_candidates'), scenarios=('Normal', 'Active'), needs=_EDITS,
-                              colour=3),
+                              rounds=True, colour=3),
 }
 SCENARIOS = ('Normal', 'Auto', 'Active')
 BATCHES = 4 # of the Active scenario
