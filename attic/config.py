@@ -173,11 +173,12 @@ class ObjectiveConfig:
 @dataclass(frozen=True)
 class CandidateConfig:
     "Which unlabelled images are edited and paired, and which pairs are asked about; ours"
-    images:int=6000       # unlabelled images of the generator that are edited, at most
+    images:int=3000       # unlabelled images of the generator that are edited, at most
     reach:float=0.7       # how far strengths move: a random draw of the population, times this
     pairs:int=20_000      # random pairs that are looked at
     objective:str='undecided' # one of `candidates.OBJECTIVES`: which of them are best
     gap:float=0.5         # answerable pairs differ by more to the machine, in standard deviations
+    inferred:int=3        # pairs a real pair in Auto, where a ranker with machine scores labels them
     rounds:int=4          # parts in which a batch is bought; the ranker is fitted anew in between
     shortlist:int=10      # so many times the pairs wanted are compared in full
 

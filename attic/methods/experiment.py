@@ -89,7 +89,8 @@ def training_set(
         half = ex.half[2]
         return _buy(ex, method, TrainingSet(*ex.half), n - half)
     jitters = method.origin == 'jitter'
-    request = ProposalRequest(ex, image_set, pairs, n//2 if scenario == 'Normal' and jitters else n)
+    wanted = n//2 if scenario == 'Normal' and jitters else n * (ex.profile.candidates.inferred if method.infer else 1)
+    request = ProposalRequest(ex, image_set, pairs, wanted)
     return _infer(request, method, everything, 'jitter' if jitters else 'pseudo')
 
 def active_sets(
