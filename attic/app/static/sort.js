@@ -13,19 +13,17 @@ const pause = ms => new Promise(done => setTimeout(done, ms))
 
 // ---- talking to the server
 
-async function ask(path, params = {}) {
-  const reply = await fetch(`${path}?${new URLSearchParams({word, ...params})}`)
-  const body = await reply.json()
-  if (!reply.ok) throw Object.assign(new Error(body.error), {status: reply.status})
-  return body
-}
-async function send(path, form) {
-  const reply = await fetch(path, {method: 'POST', body: new URLSearchParams({token, word, ...form})})
+const patience = 20_000 // ms, after which a server that says nothing is asked again
+const passing = e => !e.status || e.status >= 500 || e.status == 429 // the same request may work later
+async function request(address, options = {}) {
+  const reply = await fetch(address, {signal: AbortSignal.timeout(patience), ...options})
   const kind = reply.headers.get('content-type') || ''
   const body = kind.includes('json') ? await reply.json() : {error: 'Open the link again: this page has lost its key.'}
   if (!reply.ok) throw Object.assign(new Error(body.error), {status: reply.status})
   return body
 }
+const ask = (path, params = {}) => request(`${path}?${new URLSearchParams({word, ...params})}`)
+const send = (path, form) => request(path, {method: 'POST', body: new URLSearchParams({token, word, ...form})})
 function say(text, bad = false) {
   $('notice').textContent = text
   $('notice').classList.toggle('bad', bad)
@@ -47,19 +45,24 @@ async function deliver(form) { // until it is stored: the same id each time, so 
       drop(form.client)
       return reply
     } catch (e) {
-      if (e.status && e.status < 500 && e.status != 429) { drop(form.client); throw e }
+      if (!passing(e)) { drop(form.client); throw e }
       say('Not saved yet: the server does not answer. Your answer is kept here, and sent again…', true)
       await pause(wait)
     }
   }
 }
-async function deliverKept() {
-  for (const key of kept()) {
+async function deliverKept(keys = kept()) { // of a page that was closed before the server had them
+  const left = []
+  for (const key of keys) {
     try {
       await send('/answer', JSON.parse(localStorage.getItem(key)))
-    } catch (e) { if (!e.status || e.status >= 500) continue }
-    localStorage.removeItem(key)
+      localStorage.removeItem(key)
+    } catch (e) {
+      if (passing(e)) left.push(key)
+      else localStorage.removeItem(key)
+    }
   }
+  if (left.length) setTimeout(deliverKept, 3000, left)
 }
 
 // ---- two pictures
@@ -93,6 +96,7 @@ async function show() {
   cover()
   if (!pair || pair.key == shown) return
   shown = pair.key
+  $('pair').ariaBusy = 'true' // keys and clicks are about pictures that are seen: none counts until these are
   await Promise.race([Promise.all([load(pair.a), load(pair.b)]), pause(1500)])
   if (shown != pair.key) return
   for (const [side, image, words] of [['left', pair.a, 'Left'], ['right', pair.b, 'Right']]) {
@@ -104,6 +108,7 @@ async function show() {
   void $('pair').offsetWidth // starts the animation anew
   $('pair').classList.add('fresh')
   $('pair').dataset.key = pair.key
+  $('pair').ariaBusy = 'false'
   since = performance.now(); hidden = 0
 }
 function cover() { // what is said in place of the pictures
@@ -167,7 +172,7 @@ async function refresh() {
   let reply
   const then = changes
   try { reply = await ask('/state', {n: stripSize()}) } catch (e) {
-    if (e.status && e.status < 500 && e.status != 429) return say(e.message, true)
+    if (!passing(e)) return say(e.message, true)
     say('The server does not answer. Start attic sort again; nothing is lost.', true)
     return learn(2000)
   }
