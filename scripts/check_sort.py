@@ -257,26 +257,26 @@ def stored(server, n, check, what, seconds=60):
     check(what, len(server.answers()) == n)
 
 
-def killed(page, server, check, how=''):
+def killed(page, server, check, manner=''):
     "An answer while the server is dead."
     n = len(server.answers())
     server.process.kill()
     server.process.wait()
     page.keyboard.press('ArrowLeft')
     said = "() => document.getElementById('notice').textContent.includes('Not saved yet')"
-    until(page, said, f'without a server it says that the answer is not saved{how}', check)
+    until(page, said, f'without a server it says that the answer is not saved{manner}', check)
     with server:
-        stored(server, n + 1, check, f'and sends it when the server is back, once{how}')
+        stored(server, n + 1, check, f'and sends it when the server is back, once{manner}')
         idle(page)
         press(page, 'ArrowLeft')
-        stored(server, n + 2, check, f'after kill -9 the page goes on{how}')
+        stored(server, n + 2, check, f'after kill -9 the page goes on{manner}')
         idle(page)
     page.keyboard.press('ArrowRight')  # the server doesn't hear it
     until(page, f"() => {KEPT}", 'the page keeps the answer')
     with server:
         page.reload()
         shown(page)
-        stored(server, n + 3, check, f'an answer survives its tab, too{how}')
+        stored(server, n + 3, check, f'an answer survives its tab, too{manner}')
 
 
 def slowly(context, server, check):
