@@ -293,7 +293,9 @@ def _save(self:SortPage, word, way):
     out = self.session.out/self.session.store.words[word]
     try:
         lacks = [sort_files.lacks_ranker(self.session, word)]
-        if way == 'all': files = [p.name for p in sort_files.take_away(self.session, word)] + [*filter(None, lacks)]
+        if way == 'all':
+            files = [p.name for p in sort_files.take_away(self.session, word)]
+            files += [*sort_files.renew_files(self.session, word), *filter(None, lacks)]
         else: files = [f'{sort_files.write_files(self.session, word, out/way, way):,} files']
         self.saved[word] = f"Saved in {out if way == 'all' else out/way}: {', '.join(files)}"
     except (ValueError, OSError) as e: self.saved[word] = f'Not saved: {e}'
@@ -437,10 +439,10 @@ def _finish(session, first, copy='', link=''):
     for word in session.store.words:
         n = len(session.store.answers(word))
         if not n or word not in {*session.named, *session.answered}: continue
-        print(f'{word}: {n} answers; writing order, gallery and ranker (Ctrl+C leaves out the last two)', flush=True)
+        print(f'{word}: {n} answers; writing order, gallery and ranker (Ctrl+C leaves out what takes time)', flush=True)
         files, lacks = sort_files.write_tables(session, word), sort_files.lacks_ranker(session, word)
-        try: files = sort_files.take_away(session, word)
-        except KeyboardInterrupt: files, lacks = files, 'left out: gallery and ranker'
+        try: files = sort_files.take_away(session, word) + sort_files.renew_files(session, word)
+        except KeyboardInterrupt: lacks = 'left out: gallery, ranker and copies'
         print(*[f'  {f}' for f in files + [lacks]*bool(lacks)], sep='\n', flush=True)
     if copy or link: _check_answered(session, first)
     for folder, way in ((copy, 'copy'), (link, 'link')):
