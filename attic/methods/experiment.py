@@ -89,7 +89,8 @@ def training_set(
         half = ex.half[2]
         return _buy(ex, method, TrainingSet(*ex.half), n - half)
     jitters = method.origin == 'jitter'
-    wanted = n//2 if scenario == 'Normal' and jitters else n * (ex.profile.candidates.inferred if method.infer else 1)
+    wanted = n//2 if scenario == 'Normal' and jitters else n
+    if method.infer: wanted *= ex.profile.candidates.inferred
     request = ProposalRequest(ex, image_set, pairs, wanted)
     return _infer(request, method, everything, 'jitter' if jitters else 'pseudo')
 
@@ -143,7 +144,7 @@ _RANKERS = {LinearConfig: (features, linear, deepstn), RankerConfig: (ranker,)}
 _MODULES = dict(words=(zeroshot,), generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
                 annotator_model=(scorer,), adversary=(adversary, control), candidates=(candidates, editor))
 _CONFIGS = dict(annotator_model='annotator')
-_PARTS = dict(images='generator', candidates='generator', generator='generator', predictor='generator', annotator_model='crowd')
+_PARTS = dict.fromkeys(('images', 'candidates', 'generator', 'predictor'), 'generator') | dict(annotator_model='crowd')
 
 def _versions(ex, needs, method):
     "The VERSION of each module that makes something for a run"
