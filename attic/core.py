@@ -49,11 +49,13 @@ def option(
     "A field that a config gained later: at its default it does not enter a hash, so earlier keys stay valid"
     return field(default=default, metadata=dict(option=True))
 
+# %% ../nbs/00_core.ipynb #8512f72c
 def _in_hash(config):
     "Fields of a dataclass that enter its hash: all but later options at their default"
     return {f.name: getattr(config, f.name) for f in fields(config)
             if not (f.metadata.get('option') and getattr(config, f.name) == f.default)}
 
+# %% ../nbs/00_core.ipynb #8dfe8e46
 def _plain(o):
     "Turn what JSON does not know into something it does, for `digest`"
     if type(o).__module__ == 'torch' and hasattr(o, 'detach'): o = o.detach().cpu().contiguous().numpy()
@@ -65,6 +67,7 @@ def _plain(o):
     if not isinstance(o, np.ndarray): raise TypeError(f"cannot hash a {type(o).__name__}")
     return [str(o.dtype), o.shape, hashlib.sha256(np.ascontiguousarray(o).tobytes()).hexdigest()]
 
+# %% ../nbs/00_core.ipynb #64268835
 def digest(
     *parts,      # numbers, names, lists, dictionaries, dataclasses, arrays and tensors
     n:int=16,    # hexadecimal digits to keep (4 bits each)
@@ -171,6 +174,7 @@ def precision(
     wanted = check_choice(os.environ.get('ATTIC_PRECISION', 'auto'), ('auto', 'float32'), 'ATTIC_PRECISION')
     return 'bfloat16' if wanted == 'auto' and _has_bfloat16(device) else 'float32'
 
+# %% ../nbs/00_core.ipynb #daf28920
 def mixed_precision(
     device,             # where a network is
     training:bool=True, # only training uses it
@@ -212,6 +216,7 @@ def atomic_write(
         raise OSError(e.errno, f"the disk is full: {path} was not written. {remedy}") from e
     finally: Path(tmp).unlink(missing_ok=True)
 
+# %% ../nbs/00_core.ipynb #a1cde76c
 def write_json(
     path, # where
     obj,  # what: anything JSON knows

@@ -24,6 +24,7 @@ def _content(tensors):
     sha = lambda v: hashlib.sha256(v.flatten().view(torch.uint8).numpy()).hexdigest()
     return digest({k: [str(v.dtype), v.shape, sha(v)] for k, v in tensors.items()})
 
+# %% ../nbs/02_store.ipynb #f6cd67e8
 def save_tensors(
     path,                 # where
     tensors:dict,         # name -> tensor
@@ -39,6 +40,7 @@ def _open_tensors(path):
     "Tensors and description of a file, unchecked"
     with safe_open(path, framework='pt') as f: return {k: f.get_tensor(k) for k in f.keys()}, dict(f.metadata() or {})
 
+# %% ../nbs/02_store.ipynb #7adda32c
 def load_tensors(
     path, # a safetensors file
 ) -> tuple[dict, dict]: # tensors by name, description
@@ -55,6 +57,7 @@ def cache_dir() -> Path: # `$ATTIC_CACHE`, or the user's cache folder
     "Where the cache lies"
     return Path(os.environ.get('ATTIC_CACHE') or user_cache_path('attic', appauthor=False))
 
+# %% ../nbs/02_store.ipynb #0fad26e1
 def cache_path(
     kind:str,       # a word for what it is
     made_from:dict, # its config, VERSION, and the fingerprints of what goes in
@@ -79,6 +82,7 @@ def _check_place(folder):
     else: wrong = '' if os.access(folder, os.W_OK) else 'it is read-only'
     if wrong: raise OSError(f"the cache {folder} cannot be written ({wrong}). Set ATTIC_CACHE to a folder that can")
 
+# %% ../nbs/02_store.ipynb #95feca5f
 def cached(
     kind:str,       # a word for what it is, such as 'generator'
     made_from:dict, # its config, VERSION, and the fingerprints of what goes in
@@ -109,6 +113,7 @@ def results_dir(
     if out: return Path(out).expanduser()
     return Path(tempfile.gettempdir())/f'attic-test-{os.getpid()}' if os.environ.get('IN_TEST') else root()/'runs'
 
+# %% ../nbs/02_store.ipynb #10a68dd0
 def row_path(
     out,     # folder of results
     key:str, # of the row
@@ -116,6 +121,7 @@ def row_path(
     "Where the row of one run lies"
     return Path(out)/'rows'/f'{key}.json'
 
+# %% ../nbs/02_store.ipynb #4c5c674c
 def read_row(
     path, # a row's file
 ) -> dict: # key, config, result, provenance
@@ -141,6 +147,7 @@ def row_lines(
     "One line for each test set"
     return [_flat(row) | dict(test=t) | outcome for t, outcome in row['result']['tests'].items()]
 
+# %% ../nbs/02_store.ipynb #b15ad7fd
 def curve_lines(
     row:dict, # key, config, result, provenance
 ) -> list:   # dictionaries, one a batch and test set
@@ -164,6 +171,7 @@ def _outcomes(lines):
     "The outcomes of lines, packed by test set and number of pairs: name -> bits"
     return {f'{test}/{n}': _bits(part.right) for (test, n), part in lines.groupby(['test', 'n_test'], sort=True)}
 
+# %% ../nbs/02_store.ipynb #ee0710f0
 def write_sweep(
     lines:pd.DataFrame,  # as `load_rows` gives them
     curves:pd.DataFrame, # as `load_curves` gives them
@@ -195,6 +203,7 @@ def _read_sweep(path):
         raise ValueError(f"{path} is not a sweep, or its outcomes are of another one ({e!r}); pack it again") from e
     return lines
 
+# %% ../nbs/02_store.ipynb #6659378c
 def _sweeps(out, name='*'):
     "The tables of packed sweeps"
     return [p for p in sorted(Path(out).glob(f'{name}.csv')) if p.with_name(f'{p.stem}.outcomes.safetensors').is_file()]
@@ -208,6 +217,7 @@ def load_rows(
     tables = [_read_sweep(p) for p in _sweeps(out, name)] + ([pd.DataFrame(singles)] if singles else [])
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
+# %% ../nbs/02_store.ipynb #f53b3467
 def load_curves(
     out,            # folder of results
     name:str='*',   # which sweeps, `out/NAME.curves.csv`; all by default

@@ -44,6 +44,7 @@ def _reason(error):
     early = re.search('truncated|unexpected end|end of file|not enough', str(error), re.I)
     return 'damaged: it ends early' if early or isinstance(error, EOFError) else 'damaged'
 
+# %% ../../nbs/data/02_decode.ipynb #1df6c937
 def _open_file(path):
     "A regular file, opened; raise `ImageError` for anything else"
     try:
@@ -70,6 +71,7 @@ def _formats(start):
     _register_heif()
     return (*_FORMATS, 'HEIF')
 
+# %% ../../nbs/data/02_decode.ipynb #a637acfa
 def _header(file):
     "An image of which only the header has been read; raise `ImageError` when it isn't one"
     start = file.read(12)
@@ -101,6 +103,7 @@ def _value_range(im):
     if im.mode == 'F' and 0 <= low and high <= 1: return 0, 1, 'from fractions of 1'
     return low, high, 'scaled from their own minimum to their own maximum'
 
+# %% ../../nbs/data/02_decode.ipynb #53dd764d
 def _to_8_bits(im, low, high):
     "An image of numbers in 256 greys"
     share = (np.asarray(im, np.float64) - low) / max(float(high) - float(low), 1e-30)
@@ -119,6 +122,7 @@ def _on_white(im):
         solid = out
     return solid.convert('L') if grey else solid, see_through
 
+# %% ../../nbs/data/02_decode.ipynb #3e03c077
 def _flat(im, span, notes):
     "An image in 8 bits without transparency: grey, RGB, CMYK or LAB"
     if span:
@@ -140,6 +144,7 @@ def _probe(mode):
     if mode == 'L': return Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     return Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(27, 27, 3))
 
+# %% ../../nbs/data/02_decode.ipynb #1e7e6b11
 def _is_srgb(transform, mode):
     "Whether a transform leaves colours as they are"
     if mode not in ('L', 'RGB'): return False
@@ -147,6 +152,7 @@ def _is_srgb(transform, mode):
     after = ImageCms.applyTransform(before, transform)
     return np.abs(np.asarray(after, int) - np.asarray(before.convert('RGB'), int)).max() <= 2
 
+# %% ../../nbs/data/02_decode.ipynb #f6571158
 @lru_cache(maxsize=8)
 def _transform(profile, mode):
     "A transform to sRGB and the profile's name; None for sRGB; raise for a profile that doesn't fit"
@@ -164,6 +170,7 @@ def _without_profile(im):
     lab, srgb = ImageCms.createProfile('LAB'), ImageCms.createProfile('sRGB')
     return ImageCms.profileToProfile(im, lab, srgb, outputMode='RGB')
 
+# %% ../../nbs/data/02_decode.ipynb #fb159cce
 def _to_srgb(im, profile, notes):
     "An image as RGB, its colours converted where its profile is another one"
     if not profile or im.mode == 'LAB': return _without_profile(im)
@@ -193,6 +200,7 @@ def _in_bands(im, convert, k):
         out.paste(strip, (0, y // k))
     return out
 
+# %% ../../nbs/data/02_decode.ipynb #1d9ebb72
 def _shrink_factor(im, side, notes):
     "By how much to reduce a large image; a JPEG becomes smaller already while it is decoded"
     if not side or im.width * im.height <= LARGE: return 1
@@ -215,11 +223,13 @@ def _upright(im, turned):
     "An image turned back, when EXIF says that the camera was turned"
     return im.transpose(_TURNS[turned]) if turned in _TURNS else im
 
+# %% ../../nbs/data/02_decode.ipynb #68264edc
 def _turned(im):
     "How the camera was held; None where EXIF doesn't say, or can't be read"
     try: return im.getexif().get(0x0112)
     except Exception: return None
 
+# %% ../../nbs/data/02_decode.ipynb #562d08d8
 def _pixels(im, side):
     "Decode an image whose header has been read"
     notes = []
@@ -231,6 +241,7 @@ def _pixels(im, side):
     rgb = _upright(_to_srgb(flat, profile, notes), turned)
     return Decoded(rgb, tuple(dict.fromkeys(notes)))
 
+# %% ../../nbs/data/02_decode.ipynb #03f46a11
 def _decode(file, side):
     "Decode an open file; raise `ImageError`"
     try:
@@ -240,6 +251,7 @@ def _decode(file, side):
         with _large_lock: return _pixels(im, side)
     except Exception as e: raise ImageError(_reason(e)) from e
 
+# %% ../../nbs/data/02_decode.ipynb #1c023304
 def open_image(
     source,    # a path, or the bytes of a file
     side:int|None=None, # side in pixels of what you need it for: a large image is read at about 4 times that
@@ -271,6 +283,7 @@ def _count(n, what, s='s'):
     "A number and a word, such as `2 images`"
     return f"{n:,} {what}{s if n != 1 else ''}"
 
+# %% ../../nbs/data/02_decode.ipynb #1dbcbd0d
 @dataclass
 class Reading:
     "What was read, what was done to it, and what was left out"
@@ -301,6 +314,7 @@ def _content_hash(sha, notes):
     changes = [note for note in notes if note != _IGNORED]
     return hashlib.sha256(repr((sha, VERSION, changes)).encode()).hexdigest() if changes else sha
 
+# %% ../../nbs/data/02_decode.ipynb #6e01cdc6
 def _read(path, size):
     "Hash and notes of a file, and its image as a square array or why there is none"
     sha = ''
@@ -313,6 +327,7 @@ def _read(path, size):
     notes = found.notes + ('padded',)*(found.image.width != found.image.height)
     return _content_hash(sha, notes), notes, np.asarray(square(found.image, size))
 
+# %% ../../nbs/data/02_decode.ipynb #c2f9736d
 def read_images(
     paths:list,   # image files
     size:int=64,  # side in pixels; an image that isn't square is padded with white
@@ -342,6 +357,7 @@ def _kind(name):
     suffix = re.sub(r'[^\w.-]', '?', Path(name).suffix.lower())
     return suffix[:12] or 'suffixless'
 
+# %% ../../nbs/data/02_decode.ipynb #869d2082
 def list_images(
     folder, # where to look, at any depth
 ) -> tuple[dict, dict, Counter]: # name below the folder -> path; name -> why it was skipped; how many others of a kind

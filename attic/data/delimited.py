@@ -17,6 +17,7 @@ import pandas as pd
 class DataError(ValueError):
     "What is wrong with a file or a folder: one problem a line, with the rows and what to do"
 
+# %% ../../nbs/data/03_delimited.ipynb #fe7fdf89
 class Problems:
     "Collects problems with a file, to be raised together"
     def __init__(self,
@@ -140,6 +141,7 @@ def _widths(text, delimiter, most=200):
     except csv.Error: return widths[:1]
     return widths
 
+# %% ../../nbs/data/03_delimited.ipynb #7e8aab0b
 def _fit(text, delimiter):
     "How well a delimiter fits: the share of lines that are as wide as the header, and how wide it is"
     widths = _widths(text, delimiter)
@@ -172,6 +174,7 @@ def _all_records(text, delimiter):
     except csv.Error as e:
         raise DataError(f"its quotes are broken in line {line} ({e}). Close the quote, or double the one inside") from e
 
+# %% ../../nbs/data/03_delimited.ipynb #9c172da1
 def read_records(
     text:str, # of a table
 ) -> tuple[list, list, list]: # the header's cells, (line, cells) of each record, and what was done to read them
@@ -201,6 +204,7 @@ def _fitted(header, records):
                         "commas, save the table with semicolons; else a comma or a quote is missing or one too many")
     return fitted, [f"an empty cell at the end of {long:,} line{'s'*(long > 1)} dropped"] if long else []
 
+# %% ../../nbs/data/03_delimited.ipynb #7d7d1c51
 def _named(header, cells):
     "Names of the columns; empty ones that hold nothing are dropped, and two of one name are an error"
     names, places = [name.strip() for name in header], defaultdict(list)
@@ -223,6 +227,7 @@ def _renamed(df, names):
         notes.append(f"column {found[0]!r} taken as {name!r}")
     return df, notes
 
+# %% ../../nbs/data/03_delimited.ipynb #48cb37d1
 def parse_table(
     text:str,     # of a table
     names:dict|None=None, # column -> other names that it may have, in lower case
@@ -256,6 +261,7 @@ def read_table(
     df.attrs['notes'] = how + df.attrs['notes']
     return df
 
+# %% ../../nbs/data/03_delimited.ipynb #a22ed0fc
 def row_list(
     df:pd.DataFrame, # a table of `read_table`
     bad,             # whether a row is meant, a boolean Series
@@ -275,6 +281,7 @@ def _clean(cell):
 
 def _is_all(cells, pattern): return len(cells) > 0 and all(pattern.fullmatch(c) for c in cells)
 
+# %% ../../nbs/data/03_delimited.ipynb #f7b4c3f3
 def _as_points(cells):
     "Decimal commas as points; None where a comma may just as well divide thousands"
     with_comma = [c for c in cells if ',' in c]
@@ -309,6 +316,7 @@ def _not_numbers(cells):
 
 MISSING = ('', 'na', 'n/a', 'nan', 'null', 'none', '-', '#n/a') # cells that say that a value is not known
 
+# %% ../../nbs/data/03_delimited.ipynb #f604bc46
 def read_numbers(
     column:pd.Series, # text
 ) -> tuple[pd.Series, str, str]: # float64, NaN where a cell is no number; what was done; what is wrong with all of it

@@ -72,6 +72,8 @@ _ALL = (
              TERMS['lfw-attributes'], _COLUMBIA, "faces: the generator's strengths"),
     DataFile('lfw10', 'LFW10.zip', 'LFW10', (f'{_CVIT}images/Projects/relativeParts/LFW10.zip',),
              TERMS['lfw10'], f'{_CVIT}projects/relativeParts', "faces: labelled pairs of Table II"))
+
+# %% ../../nbs/data/07_download.ipynb #16adc527
 FILES = {f.name: f for f in _ALL}
 
 # %% ../../nbs/data/07_download.ipynb #0534888c
@@ -82,6 +84,7 @@ def _state(f, base):
     if (base/'archives'/f.file).is_file(): return 'not unpacked'
     return f'{part.stat().st_size:,} bytes so far' if part.is_file() else 'missing'
 
+# %% ../../nbs/data/07_download.ipynb #fdb6f611
 def data_status(
     root=None, # where the data are
 ) -> pd.DataFrame: # one row a file: state, needed for, from, terms
@@ -100,6 +103,7 @@ def _matches(path, hashes):
             raise ValueError(f"{path}: its {kind.upper()} is {actual}, not {wanted}: "
                              "it was damaged on the way, or is another file")
 
+# %% ../../nbs/data/07_download.ipynb #c69879fd
 def _request(url, part, tag, sure):
     "Open a connection that goes on after `part`; the response, and how much is there already"
     have = part.stat().st_size if part.is_file() else 0
@@ -126,6 +130,7 @@ def _receive(response, url, part, have, limit):
             raise ValueError(f"{url}: the server sends more than the {limit:,} bytes expected; delete {part}")
     return have
 
+# %% ../../nbs/data/07_download.ipynb #79cea95a
 def _fetch_rest(url, part, tag, size, sure):
     "Write what is missing of `part`; how many bytes there are, and how many there should be"
     response, have = _request(url, part, tag, sure)
@@ -139,6 +144,7 @@ def _fetch_rest(url, part, tag, size, sure):
         have = _receive(response, url, part, have, limit)
     return have, size or (total if length else have)
 
+# %% ../../nbs/data/07_download.ipynb #d899a58a
 def _fetch(url, part, tag, size, sure):
     "Complete `part`; raise `OSError` when that cannot be done now"
     try: have, wanted = _fetch_rest(url, part, tag, size, sure)
@@ -182,6 +188,7 @@ def _inside(archive, name):
     raise ValueError(f"{archive}: the member {name!r} would be written outside its folder; nothing was unpacked. "
                      "Get the archive from its own page")
 
+# %% ../../nbs/data/07_download.ipynb #48a0e049
 def _zipped(archive) -> Iterator[tuple]:
     "Name, declared size (None for a folder) and opener of a zip file's members"
     with zipfile.ZipFile(archive) as z:
@@ -203,6 +210,7 @@ def _header(archive):
             raise ValueError(f"{archive}: a header declares {m.size:,} bytes; nothing was unpacked")
     return Header
 
+# %% ../../nbs/data/07_download.ipynb #47594a99
 def _tarred(archive) -> Iterator[tuple]:
     "The same for a tar file"
     with tarfile.open(archive, 'r|*', tarinfo=_header(archive)) as t:
@@ -225,6 +233,7 @@ def _write_file(archive, source, path, left):
             raise ValueError(f"{archive}: has more than {MAX_UNPACKED:,} bytes when unpacked; nothing was kept")
     return left
 
+# %% ../../nbs/data/07_download.ipynb #eaa6ebcb
 def _write(archive, members, folder):
     "Write the members of an archive below `folder`, counting"
     left = MAX_UNPACKED
@@ -249,6 +258,7 @@ def _unpack_into(archive, work):
         raise ValueError(f"{archive}: holds two files called {Path(e.filename).name!r}; nothing was unpacked") from e
     except _DAMAGE as e: raise ValueError(f"{archive} is damaged ({e}); delete it, and get it again") from e
 
+# %% ../../nbs/data/07_download.ipynb #8603abda
 def unpack(
     archive, # a .zip, .tgz or .tar file
     target,  # the folder it becomes; it must not exist
@@ -276,6 +286,7 @@ def _download_any(file, archive, hashes):
     raise OSError(f"{file.name} could not be downloaded: {' / '.join(problems)}.{other} Or ask at {file.page}, "
                   f"put {file.file} into {archive.parent}, and run `attic data get {file.name}` again")
 
+# %% ../../nbs/data/07_download.ipynb #b8253979
 def get(
     file:DataFile, # one of `FILES`
     root=None,     # where the data are
@@ -307,6 +318,7 @@ def _image_files(root, folder):
     if folder in LFW: return list(lfw_images(root, folder).file)
     return list(lfw10_images(lfw10_names(lfw10_pairs(root)), root))
 
+# %% ../../nbs/data/07_download.ipynb #d52d612a
 def _count_data(root):
     n = {w: len(zappos_pairs(root, w)) for w in ('order', 'equal', 'hard')}
     for fold in range(10): zappos_fold(root, fold)
@@ -323,6 +335,7 @@ def _count_faces(root, folder):
     people = lfw_images(root, folder).person.nunique()
     return f"{_full(_image_files(root, folder)):,} images of {people:,} people"
 
+# %% ../../nbs/data/07_download.ipynb #3b1d8a76
 def _count_scores(root): return '{:,} rows, {} columns'.format(*lfw_attributes(root).shape)
 
 def _count_lfw10(root):
@@ -339,6 +352,7 @@ _CHECKS = {
 for _f in ZAPPOS: _CHECKS[f'zap50k-{_f[10:]}'] = partial(_count_shoes, folder=_f), '50,024 images'
 for _f in LFW: _CHECKS[_f.replace('_', '-')] = partial(_count_faces, folder=_f), '13,233 images of 5,749 people'
 
+# %% ../../nbs/data/07_download.ipynb #4731d6c4
 def _verify_one(name, root):
     "One row of `verify`"
     count, expected = _CHECKS[name]
@@ -346,6 +360,7 @@ def _verify_one(name, root):
     except (ValueError, OSError) as e: ok, found = False, str(e)
     return dict(name=name, ok=ok, found=found, expected=expected)
 
+# %% ../../nbs/data/07_download.ipynb #8fe11dbf
 def verify(
     root=None, # where the data are
 ) -> pd.DataFrame: # one row for each file that is here: ok, found, expected
@@ -362,6 +377,7 @@ def _prepare_one(folder, root):
     return dict(folder=folder, images=len(images), MB=round(images.numel()/1e6, 1), hash=digest(hashes),
                 seconds=round(time.time() - start, 1))
 
+# %% ../../nbs/data/07_download.ipynb #9156bcf2
 def prepare(
     root=None, # where the data are
 ) -> pd.DataFrame: # one row for each folder of images: images, MB, hash, seconds
@@ -386,6 +402,7 @@ def _print_table(table):
     for row, cells in table.iterrows(): print(f"\n{row}", *(f'  {k}: {v}' for k, v in cells.items()), sep='\n')
     if table.empty: print("nothing is here yet; `attic data status` says what there is to get")
 
+# %% ../../nbs/data/07_download.ipynb #71c24582
 def run_action(
     action:str,  # one of `ACTIONS`: status, get, verify or prepare
     name:str='', # what to get, as `attic data status` calls it

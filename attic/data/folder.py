@@ -36,6 +36,7 @@ def _stem(name): return _last(name).rpartition('.')[0] or _last(name)
 MATCHES = {'with other spaces or slashes': _tidy, 'in another case': _caseless,
            'with or without a folder in front': _last, 'without its ending': _stem}
 
+# %% ../../nbs/data/04_folder.ipynb #02e2eb8b
 def match_names(
     names, # as a table has them
     there, # as they are
@@ -65,6 +66,7 @@ def _inside(folder, name):
         except (OSError, ValueError): continue # longer than file systems allow, or with a zero byte
     return None
 
+# %% ../../nbs/data/04_folder.ipynb #e43b9b4d
 def _files_below(folder):
     "Files by their path below `folder/images`, else below `folder`; links out of it are left aside"
     home, files = folder.resolve(), {}
@@ -75,6 +77,7 @@ def _files_below(folder):
         files |= {p.relative_to(folder).as_posix().removeprefix('images/'): p for p in inside}
     return files
 
+# %% ../../nbs/data/04_folder.ipynb #b77dd373
 def find_files(
     folder:Path, # where
     names,       # of files
@@ -107,6 +110,7 @@ def _lost_digits(values):
     with np.errstate(over='ignore', invalid='ignore'): kept = values.astype(np.float32)
     return not np.isfinite(kept).all() or np.abs(kept - values).max() > 0.01 * values.std()
 
+# %% ../../nbs/data/04_folder.ipynb #f137eeb5
 def _check_column(problems, df, name, numbers, wrong):
     "Note what is wrong with a column of strengths"
     remedy = "Leave the column out, or say which columns are attributes, as in `--attributes young,smiling`"
@@ -149,6 +153,7 @@ def _without_missing(df, names):
     incomplete = df[names].apply(lambda column: column.str.strip().str.lower().isin(MISSING)).any(axis=1)
     return df[~incomplete], [f"{int(incomplete.sum())} rows left out: a value is missing"] if incomplete.any() else []
 
+# %% ../../nbs/data/04_folder.ipynb #681a09d5
 def _check_files(problems, df, paths, unclear, folder):
     "Note what is wrong with the files that a table names"
     meant = df.file.map(lambda f: paths.get(f, f))
@@ -163,6 +168,7 @@ def _check_files(problems, df, paths, unclear, folder):
 
 def _said(ways): return [f"{n:,} file name{'s'*(n > 1)} matched {way}" for way, n in ways.items()]
 
+# %% ../../nbs/data/04_folder.ipynb #8b743b8a
 def read_strengths(
     folder:Path,       # the folder of images
     attributes:str='', # names of columns with commas; empty takes all that can be attributes
@@ -199,6 +205,7 @@ def _number(df, col):
     if col not in df: return pd.Series(1, df.index)
     return read_numbers(df[col].astype(str))[0]
 
+# %% ../../nbs/data/04_folder.ipynb #01843bbe
 def _check_labels(df, files, attrs, path):
     "Raise `DataError` with all that is wrong with labelled pairs"
     problems = Problems(path)
@@ -236,6 +243,7 @@ def _check_repeats(problems, df):
     remedy = "If rows are votes, add a column `worker`; else keep one row for each pair"
     problems.add(row_list(df, about.duplicated(), 'file_a'), "a pair is repeated", remedy)
 
+# %% ../../nbs/data/04_folder.ipynb #415f3252
 def _majority(votes):
     "One row of a pair from its votes, all about the same A and B; None for a tie"
     count = votes.target.value_counts()
@@ -243,6 +251,7 @@ def _majority(votes):
     return votes.iloc[0].to_dict() | dict(target=count.idxmax(), agreement=count.max() / len(votes),
                                           confidence=_number(votes, 'confidence').mean())
 
+# %% ../../nbs/data/04_folder.ipynb #8b36a82d
 def count_votes(
     df:pd.DataFrame,        # attribute, file_a, file_b, target, worker, perhaps confidence
 ) -> tuple[pd.DataFrame, list]: # a row for each pair with `agreement`; what to say about it
@@ -268,6 +277,7 @@ def _meant(df, files):
     return df.assign(file_a=df.file_a.map(lambda f: found.get(f, f)), file_b=df.file_b.map(lambda f: found.get(f, f)),
                      **tidy), _said(how)
 
+# %% ../../nbs/data/04_folder.ipynb #78d2c578
 def _read_pairs(path):
     "The table of labelled pairs, with a column `label` or votes for either side"
     need = ['attribute', 'file_a', 'file_b']
@@ -277,12 +287,14 @@ def _read_pairs(path):
     if 'label' in df or set(_VOTES) <= set(df): return df
     raise DataError(f"{path} has neither a column 'label' nor 'votes_a' and 'votes_b'. {remedy}")
 
+# %% ../../nbs/data/04_folder.ipynb #8f941b8a
 def _targets(df):
     "Labels as targets; a share of votes, smoothed by half a vote for each side, is one between 0 and 1"
     if 'label' in df: return df.assign(target=df.label.map(LABELS))
     a, b = (_number(df, col) for col in _VOTES)
     return df.assign(target=(a + .5) / (a + b + 1), margin=a - b)
 
+# %% ../../nbs/data/04_folder.ipynb #f8d37496
 def read_labels(
     folder:Path,   # the folder of images
     files,         # names of its images
@@ -317,6 +329,7 @@ def _deal(size, share):
         room[part[g]] -= size[g]
     return part
 
+# %% ../../nbs/data/04_folder.ipynb #d5f92723
 def split_labels(
     df:pd.DataFrame, # pairs: file_a, file_b
     share=(('train', 0.7), ('test', 0.2), ('valid', 0.1)), # part -> share of the images
@@ -345,6 +358,7 @@ def _cut_valid(labels):
         split[g.index[order[:max(1, len(g) // 10)].numpy()]] = 'valid'
     return labels.assign(split=split, cut=True)
 
+# %% ../../nbs/data/04_folder.ipynb #351cd0ac
 def _labelled_parts(labels, files):
     "Positions of the images of each part when people labelled pairs; an image in two parts is an error"
     parts = {p: sorted(set(g.file_a) | set(g.file_b)) for p, g in labels.groupby('split')}
@@ -357,6 +371,7 @@ def _labelled_parts(labels, files):
                         "`--attributes` reads the pairs of some attributes only")
     return {p: torch.as_tensor(files.get_indexer(f)) for p, f in parts.items()}
 
+# %% ../../nbs/data/04_folder.ipynb #2fba72b9
 def label_lookup(
     labels:pd.DataFrame, # attribute, file_a, file_b, target, split
     parts:dict,          # part -> positions of its images
@@ -406,6 +421,7 @@ def _thumbnails(grey, crop, side):
     left, top, right, bottom = crop
     return F.adaptive_avg_pool2d(grey[:, :, top:64 - bottom, left:64 - right], side)
 
+# %% ../../nbs/data/04_folder.ipynb #7e971288
 def _unit(x):
     "Rows of mean 0 and length 1 (N, D)"
     x = x.flatten(1)
@@ -423,6 +439,7 @@ def _neighbours(whole, rows=1000):
     tenth = torch.cat([t.values[:, min(10, n - 1)] for t in top])
     return torch.cat([t.indices for t in top]), (1 - (1 - tenth)/CLOSER).clamp(min=TWIN) + 1e-5
 
+# %% ../../nbs/data/04_folder.ipynb #e341e12d
 def _candidates(cropped, whole, near, limit):
     "Positions of cropped images, and of those of their neighbours that are more alike than the limits of both"
     like = [torch.einsum('nd,nkd->nk', x, whole[i]) for x, i in zip(cropped.split(1000), near.split(1000))]
@@ -467,6 +484,7 @@ def _move(lists, i, here, there, single):
     lists[there][lists[there].index(partner)] = i
     single.remove(partner)
 
+# %% ../../nbs/data/04_folder.ipynb #199f528f
 def _with_twins(parts, twins, n, fixed=()):
     "Parts in which an image is where its first near copy is; those of `fixed` stay, and those of no part stay out"
     if not len(twins): return parts
@@ -495,6 +513,7 @@ def _divide(n, labels, files, config, stream):
         sizes = dict(generator=min(shares[0], config.n_generator), crowd=min(shares[1], config.n_crowd))
     return {p: free[i] for p, i in split_images(len(free), sizes, stream).items()} | parts
 
+# %% ../../nbs/data/04_folder.ipynb #6dc2114f
 def _twins(images, hashes):
     "Near copies in a folder, looked for once"
     made_from = dict(version=VERSION, limits=[TWIN, CLOSER, DETAIL], images=digest(hashes), side=images.shape[-1])
@@ -506,6 +525,7 @@ def _note_twins(twins, names):
     return [f"near copies ({len(listed):,}), kept in one part: {', '.join(listed[:5])}"
             f"{', ...'*(len(listed) > 5)}"]*bool(listed)
 
+# %% ../../nbs/data/04_folder.ipynb #8e90c48f
 def _folder_dataset(name, df, images, paths, labels, config, content, notes=(), twins=(), min_agreement=0):
     "Divide decoded images and strengths into the parts of a dataset; without strengths, only labelled images count"
     if labels is not None and 'split' in labels: labels = _cut_valid(labels)
@@ -539,6 +559,7 @@ def _read_paired(path, attributes):
     df.attrs['notes'] = [f"pairs.csv: {line}" for line in _said(how)]
     return df, [paths[n] for n in names]
 
+# %% ../../nbs/data/04_folder.ipynb #6d5ae5eb
 def _labels_of(path, df, attributes):
     "Labelled pairs of the chosen attributes"
     labels = read_labels(path, df.index, df.columns) if not attributes else None
@@ -550,6 +571,7 @@ def _labels_of(path, df, attributes):
     labels.attrs['notes'] = notes
     return labels
 
+# %% ../../nbs/data/04_folder.ipynb #3b3003be
 def _read_folder(path, size, attributes, skip_missing):
     "Strengths, images, labels (or None), hashes, `Reading` and paths; raise `DataError` for unreadable images"
     if (path/'strengths.csv').is_file() or not (path/'pairs.csv').is_file():
@@ -563,6 +585,7 @@ def _read_folder(path, size, attributes, skip_missing):
     problems.stop()
     return df, images, labels, hashes, reading, dict(zip(df.index, paths))
 
+# %% ../../nbs/data/04_folder.ipynb #98b104b3
 def folder(
     path,            # the folder: strengths.csv, images, perhaps pairs.csv
     profile:Profile, # how much of it to use

@@ -89,6 +89,7 @@ class Pairs:
         "The same pairs after their images were appended to others"
         return replace(self, a=self.a + by, b=self.b + by)
 
+# %% ../../nbs/data/00_pairs.ipynb #05a338c7
 def pair_differences(
     strengths:torch.Tensor, # of each image (N,)
     pairs:Pairs,            # pairs of them
@@ -110,6 +111,7 @@ def join(
     labels = Pairs(column('a'), column('b'), column('target'), origin)
     return ImageSet(images, files=files if any(files) else None), labels
 
+# %% ../../nbs/data/00_pairs.ipynb #4c5c6129
 def only_used(
     image_set:ImageSet, # images
     pairs:Pairs,        # pairs of some of them
@@ -144,6 +146,7 @@ def _accepted(gap, min_gap, max_gap, curation, rng):
     selected = torch.rand(len(gap), generator=rng) < selection_prob(gap, curation)
     return (gap >= min_gap) & (gap <= max_gap) & selected
 
+# %% ../../nbs/data/00_pairs.ipynb #665bc398
 def sample_pairs(
     strength:torch.Tensor, # float (N,): one attribute of the images
     n:int,                 # how many pairs are wanted; fewer come back when the images run out

@@ -24,6 +24,7 @@ def data_root(
     "Where the paper's data lie: `root`, else `$ATTIC_DATA`, else the user's data folder"
     return Path(root or os.environ.get('ATTIC_DATA') or user_data_path('attic', appauthor=False)).expanduser()
 
+# %% ../../nbs/data/05_paper.ipynb #29518f03
 def _missing(path, what):
     "An error for what is not there"
     return ValueError(f"{path}: {what}. `attic data get NAME` fetches it; `attic data status` says what there is "
@@ -60,6 +61,7 @@ def _elements(buf, start, end):
         padding = 0 if kind == _COMPRESSED else -size % 8
         start = start + 8 if small else first + size + padding
 
+# %% ../../nbs/data/05_paper.ipynb #714638c7
 def _inflate(raw):
     "Decompress one variable, up to the limit"
     z = zlib.decompressobj()
@@ -82,6 +84,7 @@ def _check_matrix(buf, first, last, depth=0):
         raise ValueError(f"it declares a matrix of {' x '.join(map(str, dims))} in {last - first:,} bytes")
     if kind == _CELL: _check_cells(buf, parts[3:], depth)
 
+# %% ../../nbs/data/05_paper.ipynb #c9fb7855
 def _check_cells(buf, parts, depth):
     "Raise `ValueError` for cells that hold anything but plain matrices"
     for kind, first, last in parts:
@@ -102,6 +105,7 @@ def _variables(raw):
         _, start, end = parts[2]
         yield bytes(buf[start:end]).decode('latin-1'), (buf, first, last)
 
+# %% ../../nbs/data/05_paper.ipynb #6ac8deae
 def _read_v5(path, names):
     "Names of all variables of a MATLAB 5 file, and the values of some"
     raw = path.read_bytes()
@@ -144,6 +148,7 @@ class _HDF5:
         if 1 in refs.shape: return held
         return [held[i:i + refs.shape[1]] for i in range(0, len(held), refs.shape[1])]
 
+# %% ../../nbs/data/05_paper.ipynb #08bfa62d
 def _read_v73(path, names):
     "Names of all variables of a MATLAB 7.3 file, and the values of some"
     with h5py.File(path, 'r') as f:
@@ -158,6 +163,7 @@ def _plain(v):
         return [list(map(_plain, row)) for row in v]
     return ''.join(v.ravel()) if isinstance(v, np.ndarray) and v.dtype.kind == 'U' else v
 
+# %% ../../nbs/data/05_paper.ipynb #7e3fac90
 def read_mat(
     path,      # a MATLAB file, of version 5 or 7.3
     *names,    # variables that are wanted
@@ -182,6 +188,7 @@ _SPELLINGS = (
     lambda s: re.sub(r'\.$', '%2E', s),
     lambda s: s.replace("Levi's", "Levi's&#174;"))
 
+# %% ../../nbs/data/05_paper.ipynb #63491a2b
 def candidates(
     entry:str, # of `imagepath`, such as 'Shoes/Oxfords/T.U.K./7515478.1.jpg'
 ) -> list:     # relative paths
@@ -204,6 +211,7 @@ def zappos_names(
     if flat and all(isinstance(n, str) and n for n in flat): return flat
     raise _wrong(path, "variable 'imagepath' is not a column of file names")
 
+# %% ../../nbs/data/05_paper.ipynb #95dfbd97
 def zappos_images(
     root=None,             # where the data are
     folder:str=ZAPPOS[0],  # one of `ZAPPOS`
@@ -233,6 +241,7 @@ def _possible(df, n):
     ok = df.a.isin(images) & df.b.isin(images) & (df.a != df.b) & df.target.isin([1, 2, 3])
     return ok & df.confidence.between(1, 3) & df.agreement.between(0, 1)
 
+# %% ../../nbs/data/05_paper.ipynb #cd5e8c5a
 def _pair_table(path, var, m, attr, names):
     "Six columns as a table; an impossible value is an error with its row"
     where = f"variable {var!r}, attribute {attr!r}"
@@ -255,6 +264,7 @@ def _attributes(path, which):
     "The attributes of a file of labels, in its order"
     return [_slug(str(a)) for a in read_mat(path, 'attrNames')[0]] if which == 'lexi' else FOUR
 
+# %% ../../nbs/data/05_paper.ipynb #d566a165
 def zappos_pairs(
     root=None,         # where the data are
     which:str='lexi',  # one of `LABEL_FILES`
@@ -281,6 +291,7 @@ def _by_pair(path, root):
     def rows(attr, m): return np.array([where.get((attr, int(r[0]), int(r[1])), -1) for r in m])
     return read_mat(path, 'trainPairsAll', 'testPairsAll'), rows
 
+# %% ../../nbs/data/05_paper.ipynb #59e13667
 def _split_file(folder):
     "The file with the published splits, and whether it holds row numbers"
     path = folder/'train-test-splits.mat'
@@ -298,6 +309,7 @@ def _fold_table(sides, rows, fold):
             tables.append(pd.DataFrame({'attribute': attr, 'row': row, 'split': split}))
     return pd.concat(tables, ignore_index=True)
 
+# %% ../../nbs/data/05_paper.ipynb #33060997
 def zappos_fold(
     root=None,    # where the data are
     fold:int=0,   # which of the ten, from 0
@@ -325,6 +337,7 @@ def _read_catalogue(path, names):
     if len(df) == len(names): return df.drop(columns='CID')
     raise _wrong(path, f"has {len(df):,} rows for {len(names):,} images, and its column CID does not name them")
 
+# %% ../../nbs/data/05_paper.ipynb #570d90c4
 def _frequent(df):
     "(column, value) of a catalogue whose cells are lists, the most frequent first"
     count = {}
@@ -333,6 +346,7 @@ def _frequent(df):
             if value and n < len(df): count[column, value] = n
     return pd.Series(count).sort_values(ascending=False, kind='stable').index
 
+# %% ../../nbs/data/05_paper.ipynb #90ec159f
 def zappos_catalogue(
     root=None,   # where the data are
     n:int=40,    # how many values
@@ -373,6 +387,7 @@ def _fields(line, n):
     if len(fields) == n + 1 and fields[-1] == '': return fields[:-1]
     return fields
 
+# %% ../../nbs/data/05_paper.ipynb #38a5f90f
 def _score_row(path, number, line, n):
     "Name and scores of one line"
     fields = _fields(line, n)
@@ -384,6 +399,7 @@ def _score_row(path, number, line, n):
     if not np.isfinite(scores).all(): raise _wrong(path, f"line {number} has a score that is not finite")
     return name, scores
 
+# %% ../../nbs/data/05_paper.ipynb #d12172d6
 def lfw_attributes(
     root=None, # where the data are
 ) -> pd.DataFrame: # index: names such as 'Ada_Lovelace_0001'; 73 columns of float32 scores: larger is more
@@ -415,6 +431,7 @@ def _is_pair(names):
     "Whether a row has the names of two images"
     return len(names) == 2 and all(isinstance(n, str) and re.fullmatch(r'\d+\.jpg', n) for n in names)
 
+# %% ../../nbs/data/05_paper.ipynb #72b7c69c
 def _compared(path, cells):
     "Names of the two images of each pair"
     rows = cells if isinstance(cells, list) and all(isinstance(r, list) for r in cells) else []
@@ -424,6 +441,7 @@ def _compared(path, cells):
     which = f' (row {bad[0]})' if bad else ''
     raise _wrong(path, f"variable 'images_compare' is not rows of two names such as '123.jpg'{which}")
 
+# %% ../../nbs/data/05_paper.ipynb #fe6f3b6b
 def _vote_counts(path, votes, n):
     "Votes for left, right and equal of `n` pairs"
     if not isinstance(votes, np.ndarray) or votes.ndim != 2 or votes.shape[1] < 3 or len(votes) != n:
@@ -445,6 +463,7 @@ def _votes_table(path, attr, split):
         'attribute': attr, 'a': [a for a, _ in names], 'b': [b for _, b in names], 'target': target, 'confidence': 1.,
         'agreement': votes.max(1) / votes.sum(1), 'split': split, 'row': range(len(names))})
 
+# %% ../../nbs/data/05_paper.ipynb #e8b6766a
 def lfw10_pairs(
     root=None, # where the data are
 ) -> pd.DataFrame: # attribute (our names), a, b (such as '123.jpg'), target, confidence, agreement, split, row
@@ -461,6 +480,7 @@ def lfw10_names(
     "Names of the images in pairs of LFW-10, by number"
     return sorted({*pairs.a, *pairs.b}, key=lambda n: int(n[:-4]))
 
+# %% ../../nbs/data/05_paper.ipynb #5fb73ad9
 def lfw10_images(
     names,     # such as '123.jpg'
     root=None, # where the data are

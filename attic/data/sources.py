@@ -41,6 +41,7 @@ def _world_budget(world, want):
         for t in TESTS: budget[a, t] = want.n_test
     return budget
 
+# %% ../../nbs/data/06_sources.ipynb #7383b0d2
 def _world_sizes(world, want, budget):
     "part -> number of images"
     sizes = dict(generator=min(want.n_generator, world.images), crowd=want.n_crowd)
@@ -54,6 +55,7 @@ def _world_fingerprint(name, part, n, curation):
     curation = 0. if part == 'independent' else float(curation)
     return digest(dict(world=name, version=WORLDS_VERSION, part=part, n=n, curation=curation))
 
+# %% ../../nbs/data/06_sources.ipynb #039a03ec
 def world(
     profile:Profile,  # how much
     name:str='faces', # 'faces' or 'shoes'
@@ -80,6 +82,7 @@ def _decode_all(paths, bytes_of, size):
     raw = bytearray.fromhex(''.join(hashes))
     return dict(images=images, hashes=torch.frombuffer(raw, dtype=torch.uint8).view(len(paths), 32))
 
+# %% ../../nbs/data/06_sources.ipynb #5a7d2190
 def decode_cached(
     paths:list,    # image files
     size:int=64,   # side in pixels
@@ -135,6 +138,7 @@ def _nearest(x, y):
     "Position of the row of `y` nearest to each row of `x`"
     return torch.cat([torch.cdist(some, y, p=2).min(1).indices for some in x.split(256)]).numpy()
 
+# %% ../../nbs/data/06_sources.ipynb #e52670bd
 def find_images(
     images:torch.Tensor, # uint8 (N, 3, 64, 64): what is looked for
     hashes:list,         # of their files
@@ -158,6 +162,7 @@ def _by_chance(n, share, what):
     order = torch.randperm(n, generator=rng('paper', what, 'split')).numpy()
     return np.repeat(parts, np.diff([0, *cut, n]))[order.argsort()]
 
+# %% ../../nbs/data/06_sources.ipynb #c8c1b6bc
 def _divide(labels, share, by, what):
     "The part of each pair: by groups of linked images ('images'), by chance ('pairs'), or whichever works ('auto')"
     if check_choice(by, ('auto', 'images', 'pairs'), 'way to divide') != 'pairs':
@@ -178,6 +183,7 @@ def _images_of(pairs, part):
     mine = pairs[pairs.split == part]
     return {*mine.file_a, *mine.file_b}
 
+# %% ../../nbs/data/06_sources.ipynb #39aaea28
 def _used_pairs(name, labels, attr, config, n_train):
     "The labelled pairs of one attribute that a dataset uses"
     want = dict(train=n_train, valid=config.n_valid, test=config.n_test)
@@ -192,6 +198,7 @@ def _used_pairs(name, labels, attr, config, n_train):
     if both: warnings.warn(f"{name}: {len(both)} images are in training and in test pairs of {attr!r}")
     return mine
 
+# %% ../../nbs/data/06_sources.ipynb #a578e84b
 def _unlabelled(name, free, config, most):
     "The images in no labelled pair, in two parts: for the generator, `most` at the most, and for the crowd"
     if len(free) < MIN_IMAGES:
@@ -224,6 +231,7 @@ class _Collection:
         copies = np.array([h in labelled for h in self.hashes])
         return np.flatnonzero(np.isfinite(self.strengths.values).all(1) & ~self.in_pairs & ~copies)
 
+# %% ../../nbs/data/06_sources.ipynb #e2067950
 def _collection_parts(c, pairs, config):
     "part -> positions of its images"
     files = pd.Index(c.names)
@@ -267,6 +275,7 @@ def _published_split(df, root, pairs, fold):
     if pairs == 'zappos2': return df.which.map({'order': 'train', 'hard': 'test'}).fillna('')
     return ''
 
+# %% ../../nbs/data/06_sources.ipynb #053d3eec
 def _zappos_labels(root, pairs, fold, names, share, by, valid):
     "All pairs of a set of labels: reliable ones with their part, 'train', 'valid' or 'test', others with ''"
     df = pd.concat([zappos_pairs(root, w, names).assign(which=w) for w in _READ[pairs]], ignore_index=True)
@@ -288,6 +297,7 @@ def _fit_strengths(pixels, train, where):
         out[attr] = torch.from_numpy(linear_ranker(f, a, b, g.target))
     return out
 
+# %% ../../nbs/data/06_sources.ipynb #408d1a4a
 def _learnt_strengths(pixels, hashes, names, labels, attrs):
     "Strengths of all shoes by linear rankers of their training pairs"
     train, where = labels[labels.split == 'train'], pd.Index(names)
@@ -295,6 +305,7 @@ def _learnt_strengths(pixels, hashes, names, labels, attrs):
     kept = cached('strengths', made_from, lambda: _fit_strengths(pixels, train[train.attribute.isin(attrs)], where))
     return pd.DataFrame({a: kept[a].numpy() for a in attrs if a in kept}, index=names)
 
+# %% ../../nbs/data/06_sources.ipynb #c180f488
 def _csv_strengths(path, names, attrs):
     "Strengths of all shoes from a file"
     df = read_table(Path(path), ['file', *attrs], f"Its columns are: file, {', '.join(attrs)}")
@@ -375,6 +386,7 @@ def _lfw10_labels(pairs, mapping, valid, by):
         labels.loc[g.index, 'split'] = _divide(g, (('train', 1 - valid), ('valid', valid)), by, f'LFW-10, {attr}')
     return labels
 
+# %% ../../nbs/data/06_sources.ipynb #8a545786
 def lfw(
     profile:Profile,       # how much
     attr:str='masculine',  # which attribute, one of `FACES`
@@ -430,6 +442,7 @@ class Source:
     licence:Callable # `Dataset`, whether its images show people -> dict(data=..., weights=...), each a text
     note:str=''      # what limits the use of a ranker trained on it
 
+# %% ../../nbs/data/06_sources.ipynb #b6515251
 def _world_of(name, attr):
     "The rendered world called `name`, or for 'world' the one that has the attribute"
     if name in WORLDS: return name
@@ -444,6 +457,7 @@ def _paper_licence(dataset, people):
     terms = [f"{f}: {TERMS[f]}" for f in _FILES_OF[dataset.name.split('-')[0]]]
     return dict(data='. '.join(terms), weights='for research and other non-commercial use, as the data')
 
+# %% ../../nbs/data/06_sources.ipynb #5c31acb3
 def _folder_licence(dataset, people):
     "What can be said of images from somewhere"
     weights = 'that of the images' + '; non-commercial research only, unless theirs says otherwise'*people
@@ -465,6 +479,7 @@ SOURCES = dict(
         make=lambda name, profile, attr, curation, **choices: folder(name, profile, **choices),
         licence=_folder_licence))
 
+# %% ../../nbs/data/06_sources.ipynb #c2859404
 def get_dataset(
     name:str,        # 'world', 'faces', 'shoes', 'paper', 'zap50k-1', 'zap50k-2', or the path of a folder
     profile:Profile, # how much

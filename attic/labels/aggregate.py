@@ -21,6 +21,7 @@ def _counts(votes):
     count = pd.crosstab(votes.pair, vote).reindex(votes.pair.unique(), fill_value=0)
     return count.reindex(columns=list(CHOICES), fill_value=0)
 
+# %% ../../nbs/labels/03_aggregate.ipynb #0ec4879d
 def aggregate(
     votes:pd.DataFrame, # pair, worker, choice, confidence, legible
     config:CrowdConfig=CrowdConfig(), # what is pruned
@@ -46,6 +47,7 @@ def _crowdkit(strategy):
         raise ImportError(f"{strategy} needs crowd-kit: {remedy}") from e
     return DawidSkene(n_iter=50) if strategy == 'dawid-skene' else GLAD(n_iter=20, tol=1e-3, m_step_max_iter=5)
 
+# %% ../../nbs/labels/03_aggregate.ipynb #858c1f08
 def _probabilities(legible, strategy, pairs):
     "The probability of each choice for each pair, from a model of the workers; NaN where nothing is legible"
     if legible.empty: return pd.DataFrame(float('nan'), pairs, list(CHOICES))
@@ -85,6 +87,7 @@ def _agrees(a):
     top = rest == rest.max(axis=1, keepdims=True)
     return pd.Series(np.where(top.sum(axis=1) == 1, (top & own).any(axis=1), np.nan), a.index)
 
+# %% ../../nbs/labels/03_aggregate.ipynb #3c56902e
 def _attention(a, batch):
     "Whether each answer to a gold pair is right, and each answer to a repeat the same as before"
     pairs, choices = batch.pairs.set_index('pair'), a.set_index(['worker', 'pair']).choice
@@ -103,6 +106,7 @@ def _tails(k, n, p):
     each = np.exp(log_ways + i*np.log(p) + (n - i)*np.log(1 - p))
     return each[:k + 1].sum(), each[k:].sum()
 
+# %% ../../nbs/labels/03_aggregate.ipynb #1ee5e751
 def _unlikely(hits, p, alternative='less', alpha=.001):
     "Whether so few (or many) hits would be very rare at probability `p`"
     hits = hits.dropna()
@@ -111,6 +115,7 @@ def _unlikely(hits, p, alternative='less', alpha=.001):
     values = {'less': less, 'greater': greater, 'two-sided': 2*min(less, greater)} # two-sided: where p is a half
     return bool(values[alternative] < alpha)
 
+# %% ../../nbs/labels/03_aggregate.ipynb #02859968
 def _flag(a, every, usual):
     "Why a worker seems careless, from their legible answers, all their answers and the median worker"
     agreement, illegible = np.nan_to_num(usual.agreement, nan=1), max(.1, min(1, 2*usual.illegible))
@@ -131,6 +136,7 @@ def _marked(answers, batch):
     a['gold'], a['repeat'] = _attention(a, batch) if batch is not None else (np.nan, np.nan)
     return a
 
+# %% ../../nbs/labels/03_aggregate.ipynb #338ff625
 def _shares(a, answers):
     "How each worker answered, in numbers"
     by, every = a.groupby('worker'), answers.groupby('worker')
@@ -140,6 +146,7 @@ def _shares(a, answers):
 
 def _flagged_first(c): return c == '' if c.name == 'flag' else c
 
+# %% ../../nbs/labels/03_aggregate.ipynb #2148bdbe
 def worker_report(
     answers:pd.DataFrame,   # one row an answer, with `formats.COLUMNS`
     batch:Batch|None=None,  # what was asked, for its gold pairs and repeats

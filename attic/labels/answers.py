@@ -27,6 +27,7 @@ def side_of(
     "Which image of a pair a worker sees on the left"
     return ('ab', 'ba')[int(digest(worker, pair, 'side'), 16) % 2]
 
+# %% ../../nbs/labels/04_answers.ipynb #20853950
 def as_choice(
     place:str, # what the worker chose: 'left', 'equal' or 'right'
     side:str,  # from `side_of`
@@ -42,6 +43,7 @@ def _few_votes(plain, given, load, limit, votes):
     needed = [p for p in sorted(plain, key=lambda p: load.get(p, 0)) if load.get(p, 0) < votes and p not in given]
     return needed[:max(0, room)]
 
+# %% ../../nbs/labels/04_answers.ipynb #1f536659
 def choose_pairs(
     pairs:list,  # the batch's pairs: dictionaries with pair, gold, repeat_of
     worker:str,  # pseudonym of a worker
@@ -74,10 +76,12 @@ CREATE TABLE IF NOT EXISTS answers (worker TEXT, pair TEXT, choice TEXT CHECK (c
 WAIT = 2       # seconds that a change waits for another program that is writing
 CHECKPOINT = 5 # seconds after which new answers go from the log into the database's own file
 
+# %% ../../nbs/labels/04_answers.ipynb #11b12460
 def _open(path, **options):
     "A connection to a database"
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=WAIT, **options)
 
+# %% ../../nbs/labels/04_answers.ipynb #d01b4581
 def _connect(path):
     "Open a database, make its tables, and check it; raise `BatchError` when it cannot be used"
     con, state = None, 'ok'
@@ -155,6 +159,7 @@ def _begin(self:AnswerStore, until):
     self.con.execute('BEGIN IMMEDIATE')
     self.check()
 
+# %% ../../nbs/labels/04_answers.ipynb #2ceb8ff4
 @patch
 @contextmanager
 def change(self:AnswerStore,
@@ -174,6 +179,7 @@ def change(self:AnswerStore,
         if self.con.in_transaction: self.con.execute('ROLLBACK')
         self.lock.release()
 
+# %% ../../nbs/labels/04_answers.ipynb #f4e34d0f
 @patch
 def checkpoint(self:AnswerStore):
     "Move answers from the log into the database's own file; where that fails they stay in the log"
@@ -197,6 +203,7 @@ def keys(self:AnswerStore) -> dict: # 'access' for annotators, 'admin' for you, 
     "What opens the page"
     return dict(self.ask('SELECT name, value FROM about'))
 
+# %% ../../nbs/labels/04_answers.ipynb #3a3aa5a3
 @patch
 def new_keys(self:AnswerStore):
     "Make all links and cookies that are in circulation worthless"
@@ -214,6 +221,7 @@ def waiting(self:AnswerStore,
              WHERE worker = ? AND at IS NULL ORDER BY place LIMIT ?'''
     return [p for p, in self.ask(sql, worker, n)]
 
+# %% ../../nbs/labels/04_answers.ipynb #59f65c5b
 @patch
 def done(self:AnswerStore,
     worker:str,       # pseudonym of a worker
@@ -222,6 +230,7 @@ def done(self:AnswerStore,
     sql = 'SELECT count(at), count(*) FROM plan LEFT JOIN answers USING (worker, pair) WHERE worker = ?'
     return self.ask(sql, worker)[0]
 
+# %% ../../nbs/labels/04_answers.ipynb #81a35198
 @patch
 def pairs_needing_votes(self:AnswerStore,
     votes:int=5, # votes a pair should get
@@ -248,6 +257,7 @@ def _held_by_others(self:AnswerStore, con, worker, given, limit, votes):
     load = {p['pair']: votes for p in self.pairs if p['pair'] not in few}
     return choose_pairs(self.pairs, worker, load, given, limit, votes)
 
+# %% ../../nbs/labels/04_answers.ipynb #4174048b
 @patch
 def give(self:AnswerStore,
     worker:str,  # pseudonym of a worker
@@ -274,6 +284,7 @@ def _spellings(name):
     for form in ('NFC', 'NFD'): forms += [unicodedata.normalize(form, case) for case in cases]
     return list(dict.fromkeys(forms))
 
+# %% ../../nbs/labels/04_answers.ipynb #332ab193
 @patch
 def person(self:AnswerStore,
     name:str, # as somebody typed it
@@ -317,6 +328,7 @@ def frame(self:AnswerStore) -> pd.DataFrame: # one row an answer, in the order t
     df = df.assign(batch=self.batch.id, source='page', key=key, submitted=when, updated=when)[list(COLUMNS)]
     return df.astype(dict(confidence=int, legible=bool, seconds=float))
 
+# %% ../../nbs/labels/04_answers.ipynb #8446df86
 _CAN_ASK = os.access in os.supports_effective_ids
 
 def _may_write(*paths):
@@ -327,6 +339,7 @@ def _versions(files):
     "What changes when a file does"
     return [(f.stat().st_mtime_ns, f.stat().st_size) for f in files]
 
+# %% ../../nbs/labels/04_answers.ipynb #c86c7b7c
 def _copy_store(path, folder, tries=20):
     "Copy a database with its log, while nobody writes it; raise `BatchError` when that can't be had"
     for _ in range(tries):
@@ -337,6 +350,7 @@ def _copy_store(path, folder, tries=20):
         time.sleep(0.1)
     raise BatchError(f"{path} is being written to. Try again when fewer people answer")
 
+# %% ../../nbs/labels/04_answers.ipynb #6feabbbf
 def export_answers(
     batch,            # a batch folder, or what `read_batch` made of it
 ) -> pd.DataFrame:    # one row an answer; see `COLUMNS`
@@ -369,6 +383,7 @@ def backup(self:AnswerStore,
         raise
     finally: copy.close()
 
+# %% ../../nbs/labels/04_answers.ipynb #47efe26c
 def backup_answers(
     folder,     # the batch's folder
     file,       # the file to write
@@ -389,6 +404,7 @@ def _print_once(text):
     if text not in _printed: print(text, flush=True)
     _printed.add(text)
 
+# %% ../../nbs/labels/04_answers.ipynb #5e69107b
 def _file_answers(folder, batch):
     "The answers in the files of a folder, perhaps none; prints what was read and what is left out"
     try:
@@ -398,6 +414,7 @@ def _file_answers(folder, batch):
     _print_once(f'{folder}: {read.summary}')
     return read.answers
 
+# %% ../../nbs/labels/04_answers.ipynb #09a72ca1
 def batch_answers(
     batch:Batch, # what was asked
 ) -> pd.DataFrame: # one row an answer, with `formats.COLUMNS`
@@ -407,6 +424,7 @@ def batch_answers(
     more = _file_answers(folder, batch) if folder.is_dir() else None
     return answers if more is None else merge_answers(answers, more)
 
+# %% ../../nbs/labels/04_answers.ipynb #dfe5bfc7
 def needing_votes(
     batch:Batch, # what was asked
     votes:int=5, # answers that each pair needs
@@ -440,6 +458,7 @@ def _newest_first(folder):
     "Manifests of the batches in a folder"
     return sorted(folder.glob('*/manifest.json'), key=lambda p: (p.stat().st_mtime_ns, p), reverse=True)
 
+# %% ../../nbs/labels/04_answers.ipynb #b8b8a3f5
 def find_batch(
     folder,      # a batch's folder, or one with batches in it, such as a run's
     votes:int=5, # answers that a pair should have

@@ -24,6 +24,7 @@ CHOICES = ('less', 'equal', 'more') # of image A against image B
 class BatchError(ValueError):
     "What is wrong with a batch: the file, and what to do"
 
+# %% ../../nbs/labels/00_batch.ipynb #a6fd814e
 @dataclass(frozen=True)
 class Batch:
     "Pairs that wait for answers, and the folder where they lie"
@@ -62,6 +63,7 @@ def _png(image):
     Image.fromarray(image.permute(1, 2, 0).numpy()).save(out, 'PNG')
     return out.getvalue()
 
+# %% ../../nbs/labels/00_batch.ipynb #de0ac851
 def _decode(folder, file, raw):
     "Pixels of a PNG file, uint8 array (3, H, W); raise `BatchError` for anything else"
     try:
@@ -83,6 +85,7 @@ def _image_set(folder, files):
         raise BatchError(f"{folder}: images differ in size; {remedy}")
     return ImageSet(torch.from_numpy(np.stack(images)), names=files)
 
+# %% ../../nbs/labels/00_batch.ipynb #70496b4b
 @patch
 def sides(self:Batch,
     pairs=None, # names of pairs; None takes all
@@ -103,6 +106,7 @@ def _make_secret(path):
     except OSError as e: raise BatchError(f"{path/SECRET} cannot be written ({e.strerror}). Work on a copy") from e
     with open(file, 'w') as f: f.write(secrets.token_hex(16))
 
+# %% ../../nbs/labels/00_batch.ipynb #73e79e74
 def _secret(path):
     "The secret of a batch, hexadecimal; raise `BatchError` when it is lost"
     file = path/SECRET
@@ -122,12 +126,14 @@ def is_pseudonym(
     "Whether a text is a pseudonym"
     return bool(re.fullmatch('w[0-9a-f]{16}', text))
 
+# %% ../../nbs/labels/00_batch.ipynb #d5175806
 def plain_name(
     name:str, # as somebody typed it
 ) -> str:     # without upper case, in Unicode's composed form
     "What two ways to write one name have in common"
     return unicodedata.normalize('NFC', unicodedata.normalize('NFD', name).casefold())
 
+# %% ../../nbs/labels/00_batch.ipynb #356d4ad9
 @patch
 def pseudonym(self:Batch,
     worker:str, # an id as a platform gives it, or a pseudonym
@@ -160,6 +166,7 @@ def _check_gold(gold, n):
         if i not in range(n): raise BatchError(f"gold names pair {i}, but the pairs are 0 to {n - 1}")
         check_choice(choice, CHOICES, 'gold answer')
 
+# %% ../../nbs/labels/00_batch.ipynb #8904655c
 def _repeated(plain, repeats, seed):
     "Which pairs are shown again, of the positions of those that are not gold"
     import torch
@@ -199,6 +206,7 @@ def _write(path, manifest, files, secret=''):
         os.replace(new, path)
     except BaseException: shutil.rmtree(new, ignore_errors=True); raise
 
+# %% ../../nbs/labels/00_batch.ipynb #3e49f141
 def _existing(path, content):
     "The batch in a folder, if it is the one that was to be written"
     try: there = read_batch(path)
@@ -255,6 +263,7 @@ _VERSIONS = {1: _PATTERNS | dict(salt=_SALT), 2: _PATTERNS}
 
 def _matches(value, pattern): return isinstance(value, str) and bool(re.fullmatch(pattern, value))
 
+# %% ../../nbs/labels/00_batch.ipynb #ae5e3d9e
 def _wrong_head(m):
     "What is wrong with a manifest beside its pairs, or None"
     if not isinstance(m, dict) or m.get('format') != FORMAT: return f"it does not say \"format\": \"{FORMAT}\""
@@ -283,6 +292,7 @@ def _wrong_pair(n, p, images, seen):
     if repeat is not None and (not isinstance(repeat, str) or repeat not in seen):
         return f"pair {name}: it repeats a pair that does not stand before it"
 
+# %% ../../nbs/labels/00_batch.ipynb #465b04ab
 def _wrong(m):
     "What is wrong with a manifest, or None"
     wrong, seen = _wrong_head(m), set()
@@ -300,6 +310,7 @@ def is_file(
     try: return path.is_file()
     except OSError: return False
 
+# %% ../../nbs/labels/00_batch.ipynb #548f3f5a
 def _manifest(path):
     "The manifest of a batch; raise `BatchError` for one that can't be read"
     file = path/'manifest.json'
@@ -316,6 +327,7 @@ def _manifest(path):
     if wrong: raise BatchError(f"{file} is no manifest of a batch: {wrong}. {remedy}")
     return m
 
+# %% ../../nbs/labels/00_batch.ipynb #75b30d08
 def _pair_row(p): return {c: p.get(c) for c in ('pair', 'a', 'b', 'gold', 'repeat_of')}
 
 def read_batch(

@@ -30,6 +30,7 @@ COLUMNS = ('batch', 'pair', 'worker', 'choice', 'confidence', 'legible', 'ration
 class AnswerError(ValueError):
     "No answer could be used: all that is wrong, with what to do"
 
+# %% ../../nbs/labels/02_formats.ipynb #47b8333f
 @dataclass
 class Answers:
     "What was read, and what was left out"
@@ -56,6 +57,7 @@ def _lines(report):
     for kind, g in report.groupby(report.problem.str.split(':').str[0], sort=False):
         yield f"- {kind} ({len(g):,}): {_where(g)}. {g['what to do'].iloc[0]}"
 
+# %% ../../nbs/labels/02_formats.ipynb #8748a65b
 def _place(file, row, detail):
     "Where one problem is, in few words"
     where = f'{file} row {row}' if row else file
@@ -127,6 +129,7 @@ def _confidence(entry, legible, default):
     if not word and default: return default
     raise _Bad(f'unknown confidence: {word[:60]!r}')
 
+# %% ../../nbs/labels/02_formats.ipynb #1b9214c0
 def _pair(entry, batch, known):
     "The pair that is meant"
     pair, of = _text(entry.get('pair')).strip(), _text(entry.get('batch')).strip()
@@ -157,6 +160,7 @@ def _check_key(key, source, batch, pair, worker):
     if not hashed and (':' not in key or key.endswith(f':{pair}')): return
     raise _Bad(f'contradicts itself: {pair} has the key of another answer')
 
+# %% ../../nbs/labels/02_formats.ipynb #9b8c950d
 def _key(entry, source, batch, pair, worker, instance):
     "The name of an answer"
     if 'key' in entry:
@@ -205,6 +209,8 @@ def _is_page(text, name): return {'choice', 'key'} <= _names(text) or _is_json(t
 
 _ASSIGNMENTS = {'Assignments', 'Assignment', 'AssignmentId'}
 _TOLOKA = {'ASSIGNMENT:assignment_id', 'ASSIGNMENT:worker_id'}
+
+# %% ../../nbs/labels/02_formats.ipynb #e03f1967
 FORMATS = {f.name: f for f in (
     LabelFormat('label-studio', _is_label_studio, from_label_studio, label_studio_files),
     LabelFormat('toloka', _is_toloka, from_toloka),
@@ -229,6 +235,7 @@ def _decoded(raw):
         if not 0 < damaged <= len(marked) / 20 or '\0' in marked: raise
     return marked, ['damaged UTF-8']
 
+# %% ../../nbs/labels/02_formats.ipynb #c0327a55
 def _open(path, note):
     "The text of a file and what was done to read it; None when it cannot be read"
     try:
@@ -253,6 +260,7 @@ def _source(entry, kind):
     "Where an answer comes from: an export of the labelling page knows that of each, else the file's format"
     return entry['source'] if entry.get('source') in (*FORMATS, 'table') else kind.name
 
+# %% ../../nbs/labels/02_formats.ipynb #b6e6e3bd
 def _unknown(text, steps):
     "What is said of a file in an unknown format"
     names, did = sorted(_names(text)), f" ({', '.join(steps)})" if steps else ''
@@ -268,6 +276,7 @@ def _find_reader(text, path, columns):
     found = find_format(text, _stem(path))
     return found or (_table_format(columns or {}) if columns or fits else None) # a mapping that doesn't fit says why
 
+# %% ../../nbs/labels/02_formats.ipynb #6a4d761f
 def _recognise(text, path, columns, note, steps=()):
     "The format of a file, None with a note for one without answers"
     own = own_file(text)
@@ -292,10 +301,12 @@ def _spoiled(entry, kind, batch, known, instance):
     except _Bad: return []
     return [dict(spoiled=key, updated=updated)] if updated else []
 
+# %% ../../nbs/labels/02_formats.ipynb #ce5b6f76
 def _about(entry): return dict(numbered=str(entry.get('worker')).isdigit())
 
 def _stem(path): return Path(path.name.removesuffix('.gz')).stem
 
+# %% ../../nbs/labels/02_formats.ipynb #2a74144f
 def _read_file(path, batch, known, confidence, note, columns=None, instance='', steps=None):
     "The rows and withdrawals of one file by number; `steps` gets its format and what was done to read it"
     opened = _open(path, note)
@@ -325,6 +336,7 @@ def _begins(path):
         with open(path, 'rb') as f: return f.readline(10_000).lstrip()
     except OSError: return b''
 
+# %% ../../nbs/labels/02_formats.ipynb #dd9fc91c
 def _is_own(path):
     "Whether a file belongs to the batch in whose folder it lies, or is a mapping"
     names = ('manifest.json', STORE, WITHDRAWN)
@@ -350,6 +362,7 @@ def _walk(folder):
             if count > MAX_FILES: raise AnswerError(f"{folder} has more than {MAX_FILES:,} files. Name one of them")
             yield path
 
+# %% ../../nbs/labels/02_formats.ipynb #64eccd3e
 def _is_folder(path):
     "Whether a path is a folder; raise `AnswerError` for a name that no file can have"
     try: return Path(path).expanduser().is_dir()
@@ -357,6 +370,7 @@ def _is_folder(path):
         reason = getattr(e, 'strerror', None) or e
         raise AnswerError(f"{str(path)[:100]!r} cannot be read: {reason}. Check its name, or shorten it") from e
 
+# %% ../../nbs/labels/02_formats.ipynb #b5d65509
 def answer_files(
     path, # a file, or a folder
 ) -> list: # the file itself, or the files in a folder and below that may hold answers, hidden ones left aside
@@ -378,6 +392,7 @@ def _above(file, top):
     folders = [file.parent, *file.parent.parents]
     return folders[:folders.index(top) + 1] if top in folders else folders[:1]
 
+# %% ../../nbs/labels/02_formats.ipynb #06e05a3f
 def _mapping_for(file, top, loaded, note):
     "The nearest mapping above a file, None where there is none; each is loaded once"
     path = next((d/MAPPING for d in _above(file, top) if (d/MAPPING).is_file()), None)
@@ -397,6 +412,7 @@ def _is_state_of(a, b):
     if a['submitted'] and b['submitted']: return a['submitted'] == b['submitted']
     return a['worker'] == b['worker']
 
+# %% ../../nbs/labels/02_formats.ipynb #b1c84c3e
 def _newest_states(rows):
     "Key -> position of its newest state; keys that have changed; positions of other answers with a key that is taken"
     newest, changed, others = {}, set(), []
@@ -420,6 +436,7 @@ def _add_withdrawals(known, more):
         known[assignment] = max(before, updated) if before and updated else ''
     return known
 
+# %% ../../nbs/labels/02_formats.ipynb #497a12b8
 def _stands(row, withdrawn):
     "Whether an answer counts although its assignment may have been withdrawn"
     whole, own = withdrawn.get(_assignment_of(row)), withdrawn.get(row['key'])
@@ -476,6 +493,7 @@ class _Found:
         "Names and times of answers whose newest form is no answer"
         return [(gone['spoiled'], gone['updated']) for _, gone in self.states if 'spoiled' in gone]
 
+# %% ../../nbs/labels/02_formats.ipynb #dc0ea784
 def _name_below(file, top): return file.relative_to(top).as_posix() if file.is_relative_to(top) else file.name
 
 def _read_all(files, path, batch, confidence, columns, instance):
@@ -500,6 +518,7 @@ def _note_seconds(answers, newest, others, second):
         kind = f'two answers by one worker{numbered}' if row['worker'] == first['worker'] else 'two answers with one id'
         file.note(n, f"{kind}: {row['pair']}")
 
+# %% ../../nbs/labels/02_formats.ipynb #9bb44451
 def _note_withdrawals(gone, standing):
     "Report what was withdrawn; return the assignments that count all the same"
     overruled = set()
@@ -514,6 +533,7 @@ def _changes(changed, untimed):
     if untimed: yield (f"- {untimed:,} answers are rejected or cancelled in one file and not in another, and a time is "
                        "missing: they don't count")
 
+# %% ../../nbs/labels/02_formats.ipynb #dbbc8c33
 def _sort_out(found):
     "The rows that count, the assignments that don't, and lines about what has changed; reports the other rows"
     answers, gone = [a for f in found for a in f.answers()], [w for f in found for w in f.withdrawals()]
@@ -552,6 +572,7 @@ def _report_of(found, first):
 
 _NONE = "- there is no file with answers in it or below (.csv, .tsv, .txt, .json, .jsonl, .xml, or one of these as .gz)"
 
+# %% ../../nbs/labels/02_formats.ipynb #6c3c0d9c
 def read_answers(
     path,               # a file, or a folder of files
     batch:Batch,        # what was asked
@@ -585,6 +606,7 @@ def _write_below(batch, name, text):
     with atomic_write(path) as tmp: tmp.write_text(text, encoding='utf-8', newline='')
     return path
 
+# %% ../../nbs/labels/02_formats.ipynb #9a5d1082
 def write_platforms(
     batch:Batch,          # what is to be shown
     base_url:str='',      # where the folder is (or will be) served; empty leaves out what names images by their address
@@ -612,6 +634,7 @@ def merge_answers(
     every.attrs['withdrawn'] = withdrawn
     return every
 
+# %% ../../nbs/labels/02_formats.ipynb #97251498
 def _cell(v): return '' if v != v else safe_cell(str(v))
 
 def _csv_text(header, rows):
@@ -622,6 +645,7 @@ def _csv_text(header, rows):
     for row in rows: writer.writerow(map(_cell, row))
     return out.getvalue()
 
+# %% ../../nbs/labels/02_formats.ipynb #92c9c0ed
 def answers_csv(
     answers:pd.DataFrame, # with `COLUMNS`
 ) -> str:                 # the text of a CSV file without formulas
@@ -642,6 +666,7 @@ def _load_withdrawn(path):
     if not all(sound): raise _damaged(path, f'row {sound.index(False) + 2}')
     return {plain_cell(r['assignment']): r['updated'] for r in rows}
 
+# %% ../../nbs/labels/02_formats.ipynb #2bdab928
 def load_answers(
     batch:Batch, # what was asked
 ) -> pd.DataFrame: # all that were stored, perhaps none; `attrs['withdrawn']` names the assignments that don't count
@@ -654,6 +679,7 @@ def load_answers(
     table.attrs['withdrawn'] = _load_withdrawn(batch.path/WITHDRAWN)
     return table
 
+# %% ../../nbs/labels/02_formats.ipynb #b2da29f6
 def store_answers(
     batch:Batch,          # what was asked
     answers:pd.DataFrame, # what was read: the `answers` of `read_answers`

@@ -83,4 +83,5 @@ class People(SimulatedCrowd):
         pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
         return ImageSet(torch.cat([a, b])), pairs[torch.tensor(labels.keep.values).nonzero().flatten()], labels
 
+# %% ../../nbs/labels/06_human_loop.ipynb #dbe8a216
 ANNOTATORS = ('crowd', 'people')

@@ -65,6 +65,7 @@ def _parsed_time(text):
     if not website: return datetime.fromisoformat(text)
     return datetime.strptime(f"{website[1]} {website[3]} {_ZONES.get(website[2], '')}", '%b %d %H:%M:%S %Y %z')
 
+# %% ../../nbs/labels/07_platforms.ipynb #2d5e6822
 def _moment(v):
     "A time as text in UTC that can be compared; '' for one that is unknown"
     text = str(v).strip() if isinstance(v, (str, int, float)) else ''
@@ -84,6 +85,7 @@ def _whole(raw, cells, delimiter):
     spare = raw.count('"') - sum(_quotes(cell, delimiter) for cell in cells)
     return spare >= 0 and spare % 2 == 0
 
+# %% ../../nbs/labels/07_platforms.ipynb #f67e808a
 def _next_record(text, file, delimiter=','):
     "The next record of a table: its text, its cells, how many lines it has, and what is wrong with it"
     start, reader = file.tell(), csv.reader(iter(file.readline, ''), delimiter=delimiter, strict=True)
@@ -101,6 +103,7 @@ def _delimiter(text):
     found = find_delimiter(text)
     return found if found in DELIMITERS else ','
 
+# %% ../../nbs/labels/07_platforms.ipynb #060b8282
 def _spans(text, again=20):
     """The records of a table as (line, lines after its first, cells, what is wrong); after a broken one it starts at
     the next line, until `again` times the text was read in vain"""
@@ -143,6 +146,7 @@ def _row_of(header, cells, delimiter):
     if delimiter == ',': return dict(zip(header, cells))
     return {c: v.replace(',', '.') if _NUMBERS.fullmatch(c) else v for c, v in zip(header, cells)}
 
+# %% ../../nbs/labels/07_platforms.ipynb #0f57fd50
 def _records(text, note):
     "The rows of a table as (line, {column: cell}); what is broken goes to `note`"
     header, delimiter = None, _delimiter(text)
@@ -164,6 +168,7 @@ def _json_or_none(line):
     try: return json.loads(line)
     except (ValueError, RecursionError): return None
 
+# %% ../../nbs/labels/07_platforms.ipynb #b7803d6f
 @lru_cache(maxsize=1)
 def _load(text):
     "What a JSON file holds, a list where each line is a document; raises `_Bad` when it is broken"
@@ -185,6 +190,7 @@ def _csv_names(text):
     header = next((cells for _, _, cells, wrong in _spans(text) if not wrong and any(cells)), [])
     return {c.strip() for c in header}
 
+# %% ../../nbs/labels/07_platforms.ipynb #e8f361fe
 @lru_cache(maxsize=1)
 def _names(text):
     "Names of the fields of a file; none of an XML document"
@@ -200,6 +206,7 @@ def _selected(v):
     on = [k for k, is_on in v.items() if is_on is True or str(is_on).lower() in _TRUE]
     return on[0] if len(on) == 1 else ' and '.join(map(str, on))
 
+# %% ../../nbs/labels/07_platforms.ipynb #45b5786c
 def _task_answers(text):
     "The fields of a crowd form; raises `_Bad`"
     try: fields = json.loads(text)
@@ -208,6 +215,7 @@ def _task_answers(text):
     if not isinstance(fields, dict): raise _Bad('not an answer: taskAnswers is not a list of one object')
     return fields
 
+# %% ../../nbs/labels/07_platforms.ipynb #7ca1518b
 def _form(fields):
     "The entries of a form's pairs by their number, from its fields by name; raises `_Bad`"
     fields, entries = dict(fields), {}
@@ -232,6 +240,7 @@ def _check_twice(sent, shown):
             if back and given and back != given:
                 raise _Bad(f'contradicts itself: {field} of question {n} is {given[:40]!r} and {back[:40]!r}')
 
+# %% ../../nbs/labels/07_platforms.ipynb #e33d01e5
 def _assignment(row, who, answers, inputs, seconds, note):
     "The entries of one assignment: one for each of its pairs; `who` has its id, the worker and the times"
     try: sent, shown = _form(answers), _form(inputs); _check_twice(sent, shown)
@@ -252,6 +261,7 @@ def _state(a):
     automatic = _moment(a.get('AutoApprovalTime')) if status == 'approved' else ''
     return '', approved or automatic or _moment(a.get('SubmitTime'))
 
+# %% ../../nbs/labels/07_platforms.ipynb #c7aed2e1
 def _who(a):
     "Id, worker and times of an assignment, and whether it was withdrawn"
     withdrawn, updated = _state(a)
@@ -261,6 +271,7 @@ def _who(a):
 # %% ../../nbs/labels/07_platforms.ipynb #18aa693b
 def _starting(r, prefix): return {c[len(prefix):]: v for c, v in r.items() if c.startswith(prefix)}
 
+# %% ../../nbs/labels/07_platforms.ipynb #2f5a1899
 def from_mturk(
     text:str, # a result CSV
     note,     # called with a row and what is wrong with it
@@ -288,6 +299,7 @@ def _local(element): return str(element.tag).rpartition('}')[2]
 def _content(element): return ''.join(element.itertext())
 def _child(element, *names): return next((_content(c) for c in element if _local(c) in names), None)
 
+# %% ../../nbs/labels/07_platforms.ipynb #666c7708
 def _answer_fields(root):
     "Fields by name in a `QuestionFormAnswers` document"
     answers = [a for a in root if _local(a) == 'Answer']
@@ -300,6 +312,7 @@ def _elapsed(start, end):
     start, end = _moment(start), _moment(end)
     return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() if start and end else None
 
+# %% ../../nbs/labels/07_platforms.ipynb #43bf3c5b
 def _api_assignment(row, a, note):
     "The entries of an assignment of the API"
     answer = a.get('Answer')
@@ -323,12 +336,14 @@ def _as_dict(element):
     answers = [d for c in element if _local(c) == 'Answer' for d in c if _local(d) == 'QuestionFormAnswers']
     return fields | (dict(Answer=answers[0]) if answers else {})
 
+# %% ../../nbs/labels/07_platforms.ipynb #7bd0ed16
 def _xml_assignments(root, name):
     "The assignments of a document, as the API's JSON gives them"
     if _local(root) != 'QuestionFormAnswers': return [_as_dict(a) for a in root.iter() if _local(a) == 'Assignment']
     worker, _, assignment = name.partition('_')
     return [dict(WorkerId=worker if assignment else '', AssignmentId=assignment, Answer=root)]
 
+# %% ../../nbs/labels/07_platforms.ipynb #98c7d4f7
 def from_mturk_api(
     text:str, # XML, or the JSON of the AWS command line
     note,     # called with a row and what is wrong with it
@@ -349,6 +364,7 @@ def _prefixed(prefix, task, name):
     values = task.get(name) if isinstance(task, dict) else None
     return {prefix + str(k): v for k, v in values.items()} if isinstance(values, dict) else {}
 
+# %% ../../nbs/labels/07_platforms.ipynb #26adbd46
 def _toloka_tasks(a):
     "The tasks of an assignment of Toloka's API, as rows of its table"
     about = {f'ASSIGNMENT:{k}': a.get(name) for k, name in _WHO.items()}
@@ -357,6 +373,7 @@ def _toloka_tasks(a):
         said = _prefixed('OUTPUT:', solution, 'output_values')
         yield about | _prefixed('INPUT:', task, 'input_values') | said
 
+# %% ../../nbs/labels/07_platforms.ipynb #919508e9
 def _toloka_rows(text, note):
     "The rows of a result file by number"
     if not _is_json(text): yield from _records(text, note); return
@@ -381,6 +398,7 @@ def _toloka_who(r, count):
     elapsed = _elapsed(a.get('started'), a.get('submitted'))
     return who, math.nan if elapsed is None else elapsed / count
 
+# %% ../../nbs/labels/07_platforms.ipynb #a4dd3c2e
 def from_toloka(
     text:str, # a table with tabs, or the JSON of Toloka's API
     note,     # called with a row and what is wrong with it
@@ -407,6 +425,7 @@ def _joined(choices):
     if 'illegible' in {SAME.get(c.lower(), c.lower()) for c in choices}: return 'illegible'
     return ' and '.join(choices)
 
+# %% ../../nbs/labels/07_platforms.ipynb #db75c9af
 def _results(results):
     "What the results of an annotation say"
     choices, entry = [], {}
@@ -431,6 +450,7 @@ def _skipped(a):
     "Whether an annotation was cancelled"
     return any(str(a.get(k)).lower() in _TRUE for k in ('was_cancelled', 'skipped'))
 
+# %% ../../nbs/labels/07_platforms.ipynb #b6ab2bc9
 def _annotation(task, a, someone=None):
     "The entry of one annotation"
     by = a.get('completed_by')
@@ -453,6 +473,7 @@ def _task_entries(n, task, note, someone):
         if isinstance(a, dict) and isinstance(a.get('result'), list): yield n, _annotation(task, a, someone)
         else: note(n, 'not an answer: no result')
 
+# %% ../../nbs/labels/07_platforms.ipynb #d45a4534
 def _from_tasks(tasks, note, name):
     "The entries of the tasks of an export by number"
     for n, task in enumerate(_listed(tasks), 1):
@@ -473,6 +494,7 @@ def _control(name, v):
     if name == 'rationale': return dict(type='textarea', value=dict(text=words))
     return dict(type='choices', value=dict(choices=words))
 
+# %% ../../nbs/labels/07_platforms.ipynb #71419c59
 def _min_entry(r, name):
     "The entry of a row of JSON-MIN, CSV or TSV"
     results = [_control(c, r.get(c)) for c in _CONTROLS]
@@ -483,6 +505,7 @@ def _min_entry(r, name):
     if _skipped(r) or not said['choice']: return about | dict(withdrawn='skipped by the annotator')
     return {k: r.get(k) for k in ('batch', 'pair', 'side')} | said | about
 
+# %% ../../nbs/labels/07_platforms.ipynb #d030c525
 def _from_min(rows, note, name):
     "The entries of rows"
     rows = list(rows)
@@ -516,6 +539,7 @@ def _page_rows(text, note):
     found = _load(text)
     return enumerate(_listed(found['answers'] if isinstance(found, dict) and 'answers' in found else found), 1)
 
+# %% ../../nbs/labels/07_platforms.ipynb #7d2d8a3c
 def from_page(
     text:str, # CSV or JSON with the columns of `COLUMNS`
     note,     # called with a row and what is wrong with it
@@ -539,6 +563,7 @@ def _split_columns(text):
     if bad is not None: raise ValueError(f"columns: {bad!r} names no column. Write field=column, such as pair=Item")
     return {field.strip(): column.strip() for field, _, column in parts}
 
+# %% ../../nbs/labels/07_platforms.ipynb #b901781e
 def _check_column(field, column):
     "Raise `ValueError` for a part of a mapping that means nothing"
     name, dot, _ = field.partition('.')
@@ -547,6 +572,7 @@ def _check_column(field, column):
     if not isinstance(column, str) or column in ('', '='):
         raise ValueError(f"columns: {field[:60]!r} should name a column")
 
+# %% ../../nbs/labels/07_platforms.ipynb #acb212b1
 def parse_columns(
     columns, # a dictionary, or a text such as 'pair=Item,worker=Who,choice=Answer,choice.links=left'
 ) -> dict:   # field, or field.word -> column, word, or '=' and a value for all rows
@@ -576,6 +602,7 @@ def _pairs_in(columns, header):
 
 def _is_import_row(r): return any('"ImportId"' in v for v in r.values())
 
+# %% ../../nbs/labels/07_platforms.ipynb #9f51f59b
 def _table_rows(text, note):
     "The rows of any table by number, without the further headers of Qualtrics"
     if _is_json(text): return [(n, r) for n, r in enumerate(_listed(_load(text)), 1) if isinstance(r, dict)]
@@ -583,6 +610,7 @@ def _table_rows(text, note):
     further = next((i for i, (_, r) in enumerate(rows[:2], 1) if _is_import_row(r)), 0)
     return rows[further:]
 
+# %% ../../nbs/labels/07_platforms.ipynb #dee1a004
 def missing_columns(
     names,        # of a table's columns
     columns:dict, # from `parse_columns`
@@ -605,6 +633,7 @@ def _table_entry(r, columns):
     withdrawn = 'rejected assignment' if status in ('rejected', 'returned', 'timed-out') else ''
     return entry | times | dict(withdrawn=withdrawn)
 
+# %% ../../nbs/labels/07_platforms.ipynb #6a7f6619
 def from_table(
     text:str,     # a table, or a JSON list of objects
     note,         # called with a row and what is wrong with it
@@ -651,6 +680,7 @@ def _own_json(text, names):
     waits = 'data' in names and not names & {'annotations', 'completions', 'result'}
     return f"{_INPUT} (Label Studio's tasks)" if waits and _has_task(_load(text)) else ''
 
+# %% ../../nbs/labels/07_platforms.ipynb #2993a820
 def own_file(
     text:str, # what a file holds
 ) -> str:     # in words; '' for a file that may hold answers

@@ -29,6 +29,7 @@ def _swapped(batch, seed):
     stream = torch.Generator().manual_seed(derive_seed(seed, batch.id, 'sides'))
     return (torch.rand(len(batch), generator=stream) < 0.5).tolist()
 
+# %% ../../nbs/labels/01_templates.ipynb #70ce5142
 def showings(
     batch:Batch,   # what is to be shown
     base_url='',   # where the folder is served; empty leaves paths below the folder
@@ -66,6 +67,7 @@ _WHY = ('\n    <label>Briefly explain your choice for image pair {n} '
 def _hidden(name): return f'<input type="hidden" name="{name}" value="${{{name}}}">'
 def _img(side, n): return f'<img src="${{{side}_{n}}}" alt="{side} image of pair {n}">'
 
+# %% ../../nbs/labels/01_templates.ipynb #c6b89cee
 def _pair(batch, n, rationale):
     "The fields of one pair"
     return f"""  <fieldset>
@@ -97,6 +99,7 @@ def _numbered(shown):
     for n, pair in enumerate(shown, 1): row |= {f'{k}_{n}': v for k, v in pair.items()}
     return row
 
+# %% ../../nbs/labels/01_templates.ipynb #25f5b7f8
 def mturk_input(
     batch:Batch,     # what is to be shown
     base_url:str,    # where the folder is served
@@ -132,6 +135,7 @@ def _choices(name, words, more=''):
     inner = ''.join(f'\n    <Choice value="{w}"/>' for w in words)
     return f'<Choices name="{name}" toName="left" choice="single" showInLine="true"{more}>{inner}\n  </Choices>'
 
+# %% ../../nbs/labels/01_templates.ipynb #15fa92f1
 def label_studio_config(
     batch:Batch,          # what is to be shown
     rationale:bool=False, # whether people must explain their choices
@@ -175,6 +179,7 @@ def _csv(df):
     for row in df.itertuples(index=False): writer.writerow([safe_cell(str(v)) for v in row])
     return out.getvalue()
 
+# %% ../../nbs/labels/01_templates.ipynb #6a3814dd
 def mturk_files(
     batch:Batch,          # what is to be shown
     base_url:str='',      # where the folder is (or will be) served; empty leaves out the input
@@ -188,6 +193,7 @@ def mturk_files(
     if base_url: files['mturk/input.csv'] = _csv(mturk_input(batch, base_url, per_hit, seed))
     return files
 
+# %% ../../nbs/labels/01_templates.ipynb #b3cbd67f
 def label_studio_files(
     batch:Batch,          # what is to be shown
     base_url:str='',      # where the folder is (or will be) served; empty puts the images into the tasks

@@ -39,6 +39,7 @@ def _mark(ax, text, x, y, size):
     ground = dict(boxstyle='round,pad=0.15', fc='white', ec='none')
     ax.text(x, y, text, ha='center', va='center', fontsize=size, bbox=ground)
 
+# %% ../../nbs/report/02_figures.ipynb #c0826b86
 def show_pairs(
     a:torch.Tensor,      # uint8 (P, 3, H, W)
     b:torch.Tensor,      # uint8 (P, 3, H, W)
@@ -151,6 +152,7 @@ def _in_order(values, known):
     known = [k for k in known if k in set(values)]
     return known + sorted(set(values) - set(known))
 
+# %% ../../nbs/report/02_figures.ipynb #82c14888
 def _gain_panel(ax, part, methods):
     "Gains of one dataset and scenario: a row for each method, a colour for each test set"
     for k, test in enumerate(_in_order(part.test, TESTS)):
@@ -186,6 +188,7 @@ def _accuracy_panel(ax, part):
         ax.errorbar(100*r['accuracy'], y, xerr=span, fmt='o', capsize=3, color=COLOURS[r['method']])
     ax.set(yticks=range(len(part)), yticklabels=part.method[::-1], ylim=(-0.6, len(part) - 0.4))
 
+# %% ../../nbs/report/02_figures.ipynb #5101e4ef
 def plot_accuracy(
     rows:pd.DataFrame, # from `store.load_rows`, of one attribute and seed
 ):
@@ -210,6 +213,7 @@ def _shade_luck(grid, luck):
     for attr, ax in grid.axes_dict.items():
         ax.axhspan(-luck[attr], luck[attr], color='grey', alpha=0.2, lw=0, zorder=0)
 
+# %% ../../nbs/report/02_figures.ipynb #14395ee1
 def plot_curves(
     curves:pd.DataFrame, # from `store.load_curves`
     by:str='test',       # a panel for each 'test' or 'attribute'
@@ -243,6 +247,7 @@ def _note(rows, name, m, _, out):
     "A hook: note a layer when it is first used"
     rows.setdefault(name, _layer(m, tuple(out.shape[1:])))
 
+# %% ../../nbs/report/02_figures.ipynb #d50da282
 def _is_leaf(m):
     "Whether a module does something itself"
     return not list(m.children()) and not isinstance(m, torch.nn.Identity)

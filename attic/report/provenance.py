@@ -23,6 +23,7 @@ def _moved(runs):
     n = runs.moved_from.notna().sum() if 'moved_from' in runs else 0
     return {'made by 0.1.0, keys moved': n} if n else {}
 
+# %% ../../nbs/report/03_provenance.ipynb #06b029d8
 def provenance(
     rows:pd.DataFrame, # from `store.load_rows`
 ) -> pd.Series:
@@ -41,6 +42,7 @@ def _run_facts(ex, method, scenario):
     names = dict(attributes=ex.attr, methods=method, scenario=scenario)
     return names | dict(profile=ex.profile.name, seeds=ex.seed, prior=ex.prior) | facts
 
+# %% ../../nbs/report/03_provenance.ipynb #94d58f35
 def run_provenance(
     runs:list, # (Experiment, method, scenario) of each run that a figure looks into
 ) -> pd.Series:

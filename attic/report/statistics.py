@@ -91,6 +91,7 @@ def _check_single(rows):
     choice = f"rows[rows.{column} != {twice[column].dropna().iloc[-1]!r}]"
     raise ValueError(f"some runs are there more than once, with another {column}: choose, such as {choice}")
 
+# %% ../../nbs/report/00_statistics.ipynb #822ecaa2
 def _beside_base(rows, base):
     "Each row of the other methods, beside the base's row of the same seed and test pairs"
     others, bases = rows[rows.method != base], rows[rows.method == base]
@@ -104,6 +105,7 @@ def _compare_one(part):
     mean, low, high = mean_interval(100*(part.accuracy - part.accuracy_base))
     return dict(seeds=len(part), gain=mean, low=low, high=high, p=_mcnemar(part.right, part.right_base))
 
+# %% ../../nbs/report/00_statistics.ipynb #6bcd1a4b
 def compare(
     rows:pd.DataFrame,  # from `store.load_rows`
     base:str='Real',    # what methods are compared with

@@ -26,6 +26,7 @@ def _accuracy_columns(row):
     names = {k: row[k] for k in ('attribute', 'scenario', 'test', 'method', 'seed')}
     return names | {'accuracy': 100*row['accuracy'], '95 % interval': _span(*interval(row['n_right'], row['n_test']))}
 
+# %% ../../nbs/report/01_tables.ipynb #e200bf7a
 def _gain_columns(row, rows):
     "Gain over Real on the same pairs; empty without Real"
     same = rows[(rows.method == 'Real') & (rows[_SAME] == [row[c] for c in _SAME]).all(axis=1)]
@@ -92,6 +93,7 @@ faces Auto Semantic_Jitter 82.83 88.24 81.82 94.37 85.00 75.19 83.16 79.28
 faces Auto ATTIC 85.86 90.44 83.36 94.37 82.50 76.69 85.26 78.24
 """
 
+# %% ../../nbs/report/01_tables.ipynb #697d8e98
 def printed_table(
     dataset:str, # 'shoes' (Table I) or 'faces' (Table II)
 ) -> pd.DataFrame: # accuracy in per cent; index scenario and method, columns attributes and their average
@@ -119,6 +121,7 @@ def _half_width(accuracies):
     "Half the interval of a mean over seeds, in per cent; NaN below three"
     return 100*(accuracies.mean() - mean_interval(accuracies)[1]) if len(accuracies) > 2 else np.nan
 
+# %% ../../nbs/report/01_tables.ipynb #1af445b1
 def _column_order(attributes):
     "The average, the paper's attributes in its order, then others"
     known = [a for a in ('average', *FACES, *SHOES) if a in attributes]
@@ -149,6 +152,7 @@ def _texts(mean, half):
     if half is None: return mean.map('{:.1f}'.format)
     return pd.DataFrame({c: list(map(_cell_text, mean[c], half[c])) for c in mean}, index=mean.index)
 
+# %% ../../nbs/report/01_tables.ipynb #3a865d1e
 def style_table(
     mean:pd.DataFrame,         # from `seeds_table`, `printed_table`
     half:pd.DataFrame|None=None, # half widths of intervals; NaN where there is none
@@ -170,6 +174,7 @@ def _csv(mean, half):
     long = pd.concat({'mean': mean.stack(), 'half_width': half.stack(future_stack=True)}, axis=1)
     return long.rename_axis(['scenario', 'method', 'attribute']).round(3).to_csv()
 
+# %% ../../nbs/report/01_tables.ipynb #33d8d89d
 def save_table(
     mean:pd.DataFrame,      # from `seeds_table`
     half:pd.DataFrame,      # from `seeds_table`

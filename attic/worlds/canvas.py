@@ -80,6 +80,7 @@ def _pixel(x):
     "The first pixel border at or after a coordinate, inside the picture"
     return min(SIZE, max(0, math.ceil((x + 1)/PIXEL)))
 
+# %% ../../nbs/worlds/00_canvas.ipynb #ca716a5c
 @patch
 def at(
     self: Canvas,

@@ -80,6 +80,8 @@ _typical = pd.DataFrame({
     'sheen':    [   -.2,  -.3,  1.2,   -.2,    .7,  -1.3],
 }, index=TYPES)[list(SHOE_PARTS)]
 _typical -= _typical.mean()
+
+# %% ../../nbs/worlds/02_shoes.ipynb #82c122b3
 PROTOTYPES = _typical/(_typical.pow(2).mean()/.85).clip(lower=1).pow(.5)
 
 # %% ../../nbs/worlds/02_shoes.ipynb #c0d94c1d
@@ -108,6 +110,7 @@ def _vividness(colour):
     "Distance of the largest channel from the smallest"
     return colour.amax(1, keepdim=True) - colour.amin(1, keepdim=True)
 
+# %% ../../nbs/worlds/02_shoes.ipynb #abd6227e
 def colours(
     p: SimpleNamespace, # factors and amounts; gains a colour (n, 3, 1) per kind of surface
 ):
@@ -193,6 +196,7 @@ def _pose(p):
     x = -(axis.view(1, 1, -1) - .04*p.shift_x)/size
     return x, (p.ground - axis.view(1, -1, 1) + .04*p.shift_y)/size + .05*p.tilt*x
 
+# %% ../../nbs/worlds/02_shoes.ipynb #949640ff
 def begin(
     parts: Tensor,    # (n, 24), standard deviations
     nuisance: Tensor, # (n, 9), -1..1
@@ -363,6 +367,7 @@ def _tongue(c, p):
     tongue = torch.maximum((c.arc - .01).abs() - .04, torch.maximum(top, bottom))
     return torch.maximum(tongue, (c.x - p.throat).abs() - .14)
 
+# %% ../../nbs/worlds/02_shoes.ipynb #b1eceb30
 def laces(
     c: Canvas,          # painted in place
     p: SimpleNamespace, # factors, amounts, colours and curves
@@ -496,6 +501,7 @@ def sample_types(
     "What kind of shoe each one is, all kinds equally often"
     return torch.randint(len(TYPES), (n,), generator=rng(seed, 'shoe types'))
 
+# %% ../../nbs/worlds/02_shoes.ipynb #b66fa458
 def sample_parts(
     n: int,             # number of shoes
     seed: int,          # any integer
