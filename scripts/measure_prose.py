@@ -121,7 +121,7 @@ def pages_below(names):
     "The committed notebooks in some folders, or all."
     listed = subprocess.run(['git', 'ls-files', 'nbs/*.ipynb'], cwd=ROOT, check=True, capture_output=True, text=True)
     pages = [Path(name) for name in listed.stdout.splitlines()]
-    return [p for p in pages if not names or any(p.is_relative_to(name) for name in names)]
+    return [page for page in pages if not names or any(map(page.is_relative_to, names))]
 
 
 def main(args):
