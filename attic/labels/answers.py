@@ -130,26 +130,32 @@ class AnswerStore:
         self._set_missing(_new_key, 'access', 'admin', 'secret')
         self.identity = _identity(self.path)
 
-    def check(self):
-        "Raise `StoreLost` if the files aren't the ones we opened"
-        if self.identity is None or _identity(self.path) == self.identity: return
-        remedy = "Put it back, or stop the page and start it again"
-        raise StoreLost(f"{self.path} was removed or replaced while it was open, and no answer can be stored. {remedy}")
+# %% ../../nbs/labels/04_answers.ipynb #2840c507
+@patch
+def check(self:AnswerStore):
+    "Raise `StoreLost` if the files aren't the ones we opened"
+    if self.identity is None or _identity(self.path) == self.identity: return
+    remedy = "Put it back, or stop the page and start it again"
+    raise StoreLost(f"{self.path} was removed or replaced while it was open, and no answer can be stored. {remedy}")
 
-    def ask(self,
-        sql:str, # a query
-        *args,   # its values
-    ) -> list:   # rows as tuples
-        "Read from the database, even while somebody writes"
-        with self.reading:
-            self.check()
-            return self.reader.execute(sql, args).fetchall()
+# %% ../../nbs/labels/04_answers.ipynb #68dcc2db
+@patch
+def ask(self:AnswerStore,
+    sql:str, # a query
+    *args,   # its values
+) -> list:   # rows as tuples
+    "Read from the database, even while somebody writes"
+    with self.reading:
+        self.check()
+        return self.reader.execute(sql, args).fetchall()
 
-    def close(self):
-        "Close the database; with the last connection SQLite moves all answers into its own file"
-        self.checkpoint()
-        self.reader.close()
-        self.con.close()
+# %% ../../nbs/labels/04_answers.ipynb #40628b91
+@patch
+def close(self:AnswerStore):
+    "Close the database; with the last connection SQLite moves all answers into its own file"
+    self.checkpoint()
+    self.reader.close()
+    self.con.close()
 
 # %% ../../nbs/labels/04_answers.ipynb #13f377ee
 @patch

@@ -9,6 +9,7 @@ __all__ = ['ANNOTATORS', 'Waiting', 'question', 'People']
 import shlex
 from pathlib import Path
 import pandas as pd, torch
+from fastcore.basics import patch
 
 from ..core import digest
 from ..data.pairs import ImageSet, Pairs
@@ -54,34 +55,39 @@ class People(SimulatedCrowd):
         super().__init__(dataset, profile, device)
         self.folder, self.votes = Path(folder), votes
 
-    @property
-    def fingerprint(self) -> str:
-        "Hash of all answers so far"
-        answers = [batch_answers(read_batch(p.parent)) for p in sorted(self.folder.glob('*/manifest.json'))]
-        columns = ['batch', 'pair', 'worker', 'choice', 'confidence', 'legible']
-        return digest(self.votes, [a[columns].sort_values(['pair', 'worker']).values.tolist() for a in answers])
+# %% ../../nbs/labels/06_human_loop.ipynb #53528dd5
+@patch(as_prop=True)
+def fingerprint(self:People) -> str:
+    "Hash of all answers so far"
+    answers = [batch_answers(read_batch(p.parent)) for p in sorted(self.folder.glob('*/manifest.json'))]
+    columns = ['batch', 'pair', 'worker', 'choice', 'confidence', 'legible']
+    return digest(self.votes, [a[columns].sort_values(['pair', 'worker']).values.tolist() for a in answers])
 
-    def _batch(self, attr, a, b, seed):
-        "Write the pairs as a batch, in a folder with a hash of the images in its name"
-        name = '-'.join(map(str, (attr, *seed, digest(a, b, n=8))))
-        about = dict(domain=self.dataset.name, profile=self.profile.name)
-        return write_batch(self.folder/name, a, b, attr, question(self.dataset, attr), about=about)
+# %% ../../nbs/labels/06_human_loop.ipynb #6c443066
+@patch
+def _batch(self:People, attr, a, b, seed):
+    "Write the pairs as a batch, in a folder with a hash of the images in its name"
+    name = '-'.join(map(str, (attr, *seed, digest(a, b, n=8))))
+    about = dict(domain=self.dataset.name, profile=self.profile.name)
+    return write_batch(self.folder/name, a, b, attr, question(self.dataset, attr), about=about)
 
-    def generated(self,
-        attr:str,       # which attribute
-        a:torch.Tensor, # images A, uint8 (P, 3, 64, 64)
-        b:torch.Tensor, # images B, uint8 (P, 3, 64, 64)
-        seed=(0,),      # the experiment's; in Active with the number of the batch
-    ) -> tuple[ImageSet, Pairs, pd.DataFrame]: # both images of all pairs, the reliable pairs, a summary of the votes
-        "People's labels of drawn pairs; raise `Waiting` until all pairs have enough answers"
-        batch, n = self._batch(attr, a, b, seed), len(a)
-        answers, asked = batch_answers(batch), batch.asked.pair
-        count = answers.groupby('pair').size().reindex(asked, fill_value=0)
-        if (count < self.votes).any(): raise Waiting(batch, int((count < self.votes).sum()), self.votes)
-        labels = label_pairs(answers, votes=self.votes).loc[asked]
-        target = torch.tensor(labels.target.values, dtype=torch.float32)
-        pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
-        return ImageSet(torch.cat([a, b])), pairs[torch.tensor(labels.keep.values).nonzero().flatten()], labels
+# %% ../../nbs/labels/06_human_loop.ipynb #e3bddcd4
+@patch
+def generated(self:People,
+    attr:str,       # which attribute
+    a:torch.Tensor, # images A, uint8 (P, 3, 64, 64)
+    b:torch.Tensor, # images B, uint8 (P, 3, 64, 64)
+    seed=(0,),      # the experiment's; in Active with the number of the batch
+) -> tuple[ImageSet, Pairs, pd.DataFrame]: # both images of all pairs, the reliable pairs, a summary of the votes
+    "People's labels of drawn pairs; raise `Waiting` until all pairs have enough answers"
+    batch, n = self._batch(attr, a, b, seed), len(a)
+    answers, asked = batch_answers(batch), batch.asked.pair
+    count = answers.groupby('pair').size().reindex(asked, fill_value=0)
+    if (count < self.votes).any(): raise Waiting(batch, int((count < self.votes).sum()), self.votes)
+    labels = label_pairs(answers, votes=self.votes).loc[asked]
+    target = torch.tensor(labels.target.values, dtype=torch.float32)
+    pairs = Pairs(torch.arange(n), torch.arange(n, 2*n), target, 'synthetic')
+    return ImageSet(torch.cat([a, b])), pairs[torch.tensor(labels.keep.values).nonzero().flatten()], labels
 
 # %% ../../nbs/labels/06_human_loop.ipynb #dbe8a216
 ANNOTATORS = ('crowd', 'people')
