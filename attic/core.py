@@ -25,7 +25,7 @@ def check_choice(
     value:str,        # a name that somebody typed
     valid,            # the names that exist
     what:str='value', # the kind of name, for the message
-) -> str:             # `value`, when it is valid
+) -> str:             # `value`, if it's valid
     "Return `value` if it's one of `valid`, else raise `ValueError` listing the valid names"
     if value in valid: return value
     raise ValueError(f"unknown {what} {value!r}; choose one of: {', '.join(map(str, valid))}")
