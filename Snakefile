@@ -20,18 +20,20 @@ from attic.store import load_rows
 DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Auto', data='world', budget='bought',
                 prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)),
                 columns='', skip_missing='', # of a folder: which columns are attributes; leave out rows that lack values
+                annotator='crowd', # who labels: the profile's crowd, 'fitted' or 'sharp'
                 features='', side='') # of the ranker: which network, and at how many pixels it sees images
 for name in config: check_choice(name, DEFAULTS, 'config')
 OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
 
 OUT, DATA = OPTIONS['out'], OPTIONS['data']
-PROFILE = get_profile(OPTIONS['profile']).choose(features=OPTIONS['features'], side=int(OPTIONS['side'] or 0))
+PROFILE = get_profile(OPTIONS['profile']).choose(features=OPTIONS['features'], side=int(OPTIONS['side'] or 0),
+                                                 annotator=OPTIONS['annotator'])
 ATTRIBUTES = [a.strip() for a in OPTIONS['attributes'].split(',')]
 SEEDS = range(int(OPTIONS['seeds']))
 WANTED = [(m, s) for m in parse_names(OPTIONS['methods'], METHODS, 'method')
           for s in parse_names(OPTIONS['scenarios'], SCENARIOS, 'scenario') if s in METHODS[m].scenarios]
 CHOICES = dict(attributes=OPTIONS['columns'], skip_missing=bool(OPTIONS['skip_missing'])) # about a folder of images
-FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'device', 'out')]
+FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'annotator', 'device', 'out')]
 FLAGS += [f'--{k}={OPTIONS[k]}' for k in ('features', 'side') if OPTIONS[k]]
 FLAGS += [f"--attributes={CHOICES['attributes']}"]*bool(CHOICES['attributes'])
 FLAGS += ['--skip_missing']*CHOICES['skip_missing']

@@ -82,7 +82,7 @@ def run(
     prior:str='flow',      # of the generator's z: 'flow' or 'normal'
     budget:str='bought',   # which labels count: those that are 'bought', or those of pairs that are 'kept'
     labels:int=0,          # labels to buy; 0 is as many as the profile says
-    annotator:str='crowd', # who labels drawn pairs: a simulated 'crowd', or 'people'
+    annotator:str='crowd', # who labels: the profile's simulated 'crowd', 'fitted' or 'sharp', or (drawn pairs) 'people'
     votes:int=5,           # answers of people that a pair needs
     attributes:str='',     # of a folder: which columns of strengths.csv are attributes; empty takes all that can be
     skip_missing:store_true=False, # of a folder: leave out rows of strengths.csv that lack a value
@@ -94,12 +94,10 @@ def run(
     prepare:store_true=False, # only train what all runs of a dataset share
 ):
     "Do all runs of one attribute with one seed; finished ones are not done again"
-    from attic.core import check_choice, write_json
-    from attic.labels.human_loop import ANNOTATORS
+    from attic.core import write_json
     from attic.methods import sweep
-    check_choice(annotator, ANNOTATORS, 'annotator')
     choices = dict(attributes=attributes, skip_missing=skip_missing)
-    ex = _experiment(attr, data, profile, (labels, features, side), seed, device, prior, budget, **choices)
+    ex = _experiment(attr, data, profile, (labels, features, side, annotator), seed, device, prior, budget, **choices)
     keys, waiting = [], []
     if prepare: sweep.prepare(ex)
     else: keys, waiting = sweep.run_attribute(ex, methods, scenarios, out, votes if annotator == 'people' else 0)

@@ -6,8 +6,9 @@
 __all__ = ['MAX_SHOWN', 'read_batches', 'rank_folder', 'write_table', 'which_shown', 'contact_sheet', 'sort_folder']
 
 # %% ../../nbs/app/01_rank.ipynb #c1f9015f
-import base64, io, warnings
+import base64, io, os, warnings
 from pathlib import Path
+from urllib.parse import quote
 import numpy as np, pandas as pd, torch
 from fastcore.basics import chunked
 from fastcore.xml import (A, B, Body, Footer, H1, Head, Header, Html, Img, Li, Main, Meta, Nav, Ol, P, Safe, Span,
@@ -145,22 +146,30 @@ def _thumbnails(folder, files, size, n=256):
     "Data addresses of images, a few in memory at a time"
     for some in chunked(files, n): yield from map(_jpeg, read_images([folder/f for f in some], size)[0])
 
-def _item(i, file, strength, rank, n, share, src, attr, size):
+def _address(i, file, folder, place):
+    "Where a click on an image leads: to its file, from a page in `place`, or to its place on the page"
+    try: path = os.path.relpath((folder/file).absolute(), Path(place).absolute()) if place else ''
+    except ValueError: path = '' # on another drive of Windows
+    return quote(os.fsencode(Path(path).as_posix())) if path else f'#image-{i}'
+
+def _item(i, file, strength, rank, n, share, src, attr, size, href):
     "One image of the sheet"
     label = f'{attr}: rank {rank} of {n}'
     return Li(A(Img(src=src, alt=label, width=size, height=size, loading='lazy', decoding='async'),
                 Span(Span(style=f'width:{share:.1%}'), cls='bar', aria_hidden='true'),
                 Span(B(f'{rank:,}'), Span(f'{strength:.2f}', title='strength'), cls='numbers'),
-                ft('bdi', file, cls='name', title=file), href=f'#image-{i}'), id=f'image-{i}')
+                ft('bdi', file, cls='name', title=file), href=href), id=f'image-{i}')
 
 # %% ../../nbs/app/01_rank.ipynb #0e91ec4d
-def _items(ranking, at, folder, attr, size):
+def _items(ranking, at, folder, attr, size, place):
     "The images at some positions of a ranking"
     rows, n = ranking.iloc[at], len(ranking)
     low, spread = ranking.strength.min(), ranking.strength.max() - ranking.strength.min() or 1
     pictures = _thumbnails(folder, list(rows.file), size)
-    return [_item(i + 1, _readable(r.file), r.strength, r.rank, n, (r.strength - low)/spread, src, attr, size)
-            for i, r, src in zip(at, rows.itertuples(index=False), pictures)]
+    def item(i, r, src):
+        href, share = _address(i + 1, r.file, folder, place), (r.strength - low)/spread
+        return _item(i + 1, _readable(r.file), r.strength, r.rank, n, share, src, attr, size, href)
+    return [item(*row) for row in zip(at, rows.itertuples(index=False), pictures)]
 
 def _about(card):
     "Where the strengths come from, in a line"
@@ -195,11 +204,12 @@ def contact_sheet(
     card:dict,            # the model's card
     top:int=0,            # show the strongest only; 0 shows all, or 2,000 evenly spaced
     size:int=128,         # side of the thumbnails in pixels
+    place='',             # folder that the page will lie in: a click then opens the file, from there
 ) -> str:                 # HTML, complete in itself
     "A page of thumbnails, strongest first; an image that isn't square is shown whole, on white"
     at, words = which_shown(len(ranking), top)
     attr = _readable(card['attribute']).replace('_', ' ')
-    items = _items(ranking, at, Path(folder).expanduser(), attr, size)
+    items = _items(ranking, at, Path(folder).expanduser(), attr, size, place)
     body = Body(_top(attr, card, at, len(ranking), words, ranking.attrs.get('reading')), Main(Ol(*items)),
                 Footer(P(_readable(_about(card))), id='about'))
     return to_xml(Html(_head(attr), body, lang='en'), indent=False)
@@ -220,7 +230,8 @@ def sort_folder(
     stem = f'{(folder.resolve().name or "images")[:60]}-{model_files(model)[0].stem[:60]}'
     table, page = out/f'{stem}.csv', out/f'{stem}.html'
     write_table(ranking, table)
-    with atomic_write(page) as tmp: tmp.write_text(contact_sheet(ranking, folder, card, top), encoding='utf-8')
+    sheet = contact_sheet(ranking, folder, card, top, place=out)
+    with atomic_write(page) as tmp: tmp.write_text(sheet, encoding='utf-8')
     shown = which_shown(len(ranking), top)[1]
     print(f"sorted by {card['attribute']!r}: {ranking.attrs['reading']}")
     print(f'table: {table}\npage:  {page} ({shown})')

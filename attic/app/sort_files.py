@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FEWEST', 'LIST', 'ANSWERS', 'POINTS', 'order_table', 'answered_pairs', 'word_card', 'save_ranker', 'answers_table',
-           'votes_table', 'as_csv', 'check_folder', 'write_files', 'gallery', 'write_tables', 'take_away',
-           'lacks_ranker', 'read_answers', 'add_answers', 'simulate']
+           'votes_table', 'as_csv', 'check_folder', 'write_files', 'renew_files', 'gallery', 'write_tables',
+           'take_away', 'lacks_ranker', 'read_answers', 'add_answers', 'simulate']
 
 # %% ../../nbs/app/08_sort_files.ipynb #ed45bd7a
 import json, os, re, time
@@ -181,6 +181,18 @@ def write_files(
         else: _link(session.folder/source, folder/name)
     return len(names)
 
+def renew_files(
+    session:SortSession, # that has learnt something
+    word:str, # sorted by
+) -> list:    # what was written, in words
+    "Write the copies and links that the page wrote before anew, so their numbers follow the order"
+    out, said = session.out/session.store.words[word], []
+    for way in ('copy', 'link'):
+        if not (out/way/LIST).exists(): continue
+        try: said.append(f'{way}: {write_files(session, word, out/way, way):,} files')
+        except (ValueError, OSError) as e: said.append(f'{way} is not renewed: {e}')
+    return said
+
 def _link(source, target):
     "A symbolic link; raise `ValueError` naming --copy where there are none"
     try: target.symlink_to(source)
@@ -192,12 +204,13 @@ def gallery(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
     whose:str='', # a person, or empty for everyone
+    place='',     # folder that the page will lie in: a click on a picture then opens its file
 ) -> str:         # HTML, complete in itself
     "The folder as a page that works from the disk and in print"
     table = order_table(session, word, whose).rename(columns=dict(place='rank'))
     card = word_card(session, word, whose)
     table.attrs['reading'] = f"{len(table):,} images, sorted by {card['budget']['real']:,} answers"
-    return contact_sheet(table, session.folder, card)
+    return contact_sheet(table, session.folder, card, place=place)
 
 def _write(path, text):
     "A text file, whole or not at all"
@@ -220,7 +233,7 @@ def take_away(
 ) -> list:    # the files
     "Write tables, gallery and, from `FEWEST` answers on, the ranker into the word's folder"
     out, files = session.out/session.store.words[word], write_tables(session, word)
-    files.append(_write(out/'gallery.html', gallery(session, word)))
+    files.append(_write(out/'gallery.html', gallery(session, word, place=out)))
     if not lacks_ranker(session, word): files += model_files(save_ranker(session, word, out/file_stem(word)))[::-1]
     return files
 

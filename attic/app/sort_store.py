@@ -63,7 +63,8 @@ CREATE TABLE IF NOT EXISTS answers (id INTEGER PRIMARY KEY, client TEXT NOT NULL
     predicted REAL, seconds REAL NOT NULL, undone INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS once ON answers (word, person, pair) WHERE undone = 0;
 CREATE INDEX IF NOT EXISTS by_word ON answers (word, undone);
-CREATE TABLE IF NOT EXISTS settled (word TEXT, whose TEXT, n INTEGER, share REAL NOT NULL,
+CREATE TABLE IF NOT EXISTS outlooks (word TEXT, whose TEXT, n INTEGER, now REAL NOT NULL, after REAL NOT NULL,
+    more INTEGER NOT NULL,
     PRIMARY KEY (word, whose, n)) STRICT;
 """
 

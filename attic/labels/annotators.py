@@ -90,7 +90,7 @@ class SimulatedCrowd:
     @cached_property
     def annotator_model(self) -> AttributePredictor:
         "Looks at generated images; trained, or read, when first needed"
-        return fit_predictor(self.dataset, 'crowd', self.profile.predictor, self.device)
+        return fit_predictor(self.dataset, 'crowd', self.profile.annotator, self.device)
 
 @patch
 def real(self:SimulatedCrowd,

@@ -302,7 +302,7 @@ def adversarial_run(
     if last: control.load_state_dict(last.control)
     q = _random_vectors(n, gen.z_dim, objective.correlation, seed).to(device)
     given = control, gen, q, objective, config, ranking, annotator_model
-    epochs = max(1, round(config.steps / -(-n // ranking.batch)))
+    epochs = max(config.steps > 0, round(config.steps / -(-n // ranking.batch)))
     if isinstance(start, LinearRanker): return BestResponse(start, real, *given).train(epochs)
     run, ranking = Adversary(*given), replace(ranking, imagenet=False)
     learn = _run_learner(run, start, real, valid, ranking, seed, device)

@@ -19,10 +19,10 @@ from ..data import dataset as dataset_module
 from ..data.pairs import ImageSet, Pairs, join
 from ..labels import aggregate, annotators
 from ..labels.human_loop import People
-from . import adversary
+from . import adversary, candidates
 from .methods import BATCHES, METHODS, Experiment, ProposalRequest
 from .adversary import Proposal
-from ..models import control, deepstn, features, flow, generator, linear, ranker, scorer, zeroshot
+from ..models import control, deepstn, editor, features, flow, generator, linear, ranker, scorer, zeroshot
 from ..models.ranker import accuracy, differences
 from ..models.zeroshot import missing_weights
 from ..store import read_row, row_path
@@ -56,10 +56,20 @@ def _label(request, method, before, again=ROUNDS - 1):
 def _infer(request, method, before, origin):
     "Add proposed pairs with the labels that the method infers"
     made = method.propose(request)
+    if method.infer: made = replace(made, target=method.infer(request, made))
     both = join((request.image_set, request.pairs), made.pairs(origin))
     return TrainingSet(*both, before.n_real, n_inferred=before.n_inferred + request.n, created=made)
 
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
+def _buy(ex, method, now, n, turn=0):
+    "Add `n` proposed pairs; a method that chooses anew gets them in parts"
+    rounds = ex.profile.candidates.rounds if method.rounds else 1
+    for k in range(rounds):
+        part = n*(k + 1)//rounds - n*k//rounds
+        request = ProposalRequest(ex, now.image_set, now.pairs, part, turn + k*BATCHES*ROUNDS, now.created)
+        now = _label(request, method, now)
+    return now
+
 def _method(name, scenario):
     "A method that takes part in a scenario; raise `ValueError` otherwise"
     method = METHODS[check_choice(name, METHODS, 'method')]
@@ -74,12 +84,13 @@ def training_set(
     "What a method trains on; raise `ValueError` where it does not take part"
     method, (image_set, pairs, n) = _method(name, scenario), ex.real
     everything = TrainingSet(image_set, pairs, n)
-    if not method.propose: return everything
+    if not method.propose: return TrainingSet(*ex.half) if method.half else everything
     if method.asks and scenario == 'Normal':
-        image_set, pairs, half = ex.half
-        return _label(ProposalRequest(ex, image_set, pairs, n - half), method, TrainingSet(image_set, pairs, half))
+        half = ex.half[2]
+        return _buy(ex, method, TrainingSet(*ex.half), n - half)
     jitters = method.origin == 'jitter'
-    request = ProposalRequest(ex, image_set, pairs, n//2 if scenario == 'Normal' and jitters else n)
+    wanted = n//2 if scenario == 'Normal' and jitters else n * (ex.profile.candidates.inferred if method.infer else 1)
+    request = ProposalRequest(ex, image_set, pairs, wanted)
     return _infer(request, method, everything, 'jitter' if jitters else 'pseudo')
 
 def active_sets(
@@ -91,12 +102,15 @@ def active_sets(
     now = TrainingSet(image_set, pairs, n)
     yield now
     for turn in range(BATCHES if method.propose else 0):
-        request = ProposalRequest(ex, now.image_set, now.pairs, n // BATCHES, turn, now.created)
-        now = _label(request, method, now) if method.asks else _infer(request, method, now, method.origin)
+        if method.asks: now = _buy(ex, method, now, n // BATCHES, turn)
+        else:
+            request = ProposalRequest(ex, now.image_set, now.pairs, n // BATCHES, turn)
+            now = _infer(request, method, now, method.origin)
         yield now
 
 # %% ../../nbs/methods/02_experiment.ipynb #debc48a1
-VERSION = 2 # of how a run is put together and measured. 2: rankers on features, originals of photographs
+VERSION = 3 # of how a run is put together and measured. 2: rankers on features, originals of photographs
+# 3: methods that choose do so in rounds
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -127,9 +141,9 @@ def _needs(ex, method, scenario):
 
 _RANKERS = {LinearConfig: (features, linear, deepstn), RankerConfig: (ranker,)}
 _MODULES = dict(words=(zeroshot,), generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
-                annotator_model=(scorer,), adversary=(adversary, control), objective=(adversary,))
-_CONFIGS = dict(annotator_model='predictor')
-_PARTS = dict(images='generator', generator='generator', predictor='generator', annotator_model='crowd')
+                annotator_model=(scorer,), adversary=(adversary, control), candidates=(candidates, editor))
+_CONFIGS = dict(annotator_model='annotator')
+_PARTS = dict(images='generator', candidates='generator', generator='generator', predictor='generator', annotator_model='crowd')
 
 def _versions(ex, needs, method):
     "The VERSION of each module that makes something for a run"
@@ -232,6 +246,7 @@ def describe(
     names |= dict(scenario=config.scenario, seed=ex.seed, profile=profile.name, prior=config.prior)
     names |= dict(budget=ex.budget, curation=data.curation)
     names |= dict(n_train=profile.data.n_train, ranker=ex.ranking.name, data=digest(data.fingerprints))
+    names |= dict(noise=profile.crowd.noise)
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
     configs = {k: vars(c) for k, c in config.configs.items()}
     return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)

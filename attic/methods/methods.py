@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['PRIORS', 'BUDGETS', 'NEEDS', 'METHODS', 'SCENARIOS', 'BATCHES', 'Experiment', 'ProposalRequest', 'real_plus',
-           'jitter', 'prior', 'semantic_jitter', 'pool', 'attic', 'attic_plus', 'Method']
+           'jitter', 'prior', 'semantic_jitter', 'pool', 'choose', 're_pair', 'infer_by_scores', 'attic', 'untrained',
+           'Method']
 
 # %% ../../nbs/methods/01_methods.ipynb #me04
 from collections.abc import Callable
@@ -18,11 +19,12 @@ from ..core import check_choice, rng, seed_everything
 from ..data.dataset import Dataset, dataset_pairs
 from ..data.pairs import ImageSet, Pairs, targets
 from ..labels.annotators import SimulatedCrowd
-from .adversary import AtticObjective, AtticPlusObjective, Proposal, create_pairs
+from .adversary import AtticObjective, Proposal, create_pairs
+from .candidates import Candidates, both, candidates, choose_pairs, random_edits, unused
 from ..models.deepstn import fit, fit_on_features
 from ..models.flow import fit_flow
 from ..models.generator import fit_generator, generate
-from ..models.ranker import score
+from ..models.ranker import differences, score
 from ..models.scorer import AttributePredictor, LinearProbe, fit_predictor, fit_probe
 from ..models.zeroshot import ZeroShot, load_clip
 
@@ -56,6 +58,23 @@ class Experiment:
     def attribute_predictor(self) -> AttributePredictor:
         "Reads machine scores off images; learnt from the generator's own images"
         return fit_predictor(self.dataset, 'generator', self.profile.predictor, self.device)
+
+    @cached_property
+    def real_candidates(self) -> Candidates:
+        "Unlabelled real images"
+        images = self.dataset.part('generator')[:self.profile.candidates.images]
+        return candidates(self.attribute_predictor, images)
+
+    @cached_property
+    def edited_candidates(self) -> Candidates:
+        "Random edits of the same images"
+        edits = random_edits(self.dataset, self.generator, self.profile.candidates)
+        return candidates(self.attribute_predictor, edits, 'synthetic')
+
+    @cached_property
+    def all_candidates(self) -> Candidates:
+        "Images and their edits"
+        return both(self.real_candidates, self.edited_candidates)
 
     @cached_property
     def crowd(self) -> SimulatedCrowd:
@@ -208,6 +227,37 @@ def pool(
     a, b = a[closest], b[closest]
     return _real_pairs(image_set, a, b, targets(v[a] - v[b]))
 
+# %% ../../nbs/methods/01_methods.ipynb #43e4e7f8
+def choose(
+    request:ProposalRequest, # what is wanted
+    where:str='edited_candidates', # which candidates of the experiment
+    **changes,               # of the profile's `CandidateConfig`
+) -> Proposal:
+    "The best pairs of candidates"
+    ex, labelled = request.ex, (request.image_set, request.pairs)
+    found = unused(getattr(ex, where), request.image_set)
+    config = replace(ex.profile.candidates, **changes)
+    ranker = None if config.objective == 'random' else ex.fit(*labelled)
+    pairs = choose_pairs(found, request.n, ranker, labelled, ex.j, config, request.seed)
+    return _real_pairs(found.images, pairs.a, pairs.b, pairs.target)
+
+def re_pair(
+    request:ProposalRequest, # what is wanted
+) -> Proposal:
+    "Re-pairing: the best new pairs of the images that are labelled"
+    ex, labelled = request.ex, (request.image_set, request.pairs)
+    found = candidates(ex.attribute_predictor, request.image_set)
+    pairs = choose_pairs(found, request.n, ex.fit(*labelled), labelled, ex.j, ex.profile.candidates, request.seed)
+    return _real_pairs(found.images, pairs.a, pairs.b, pairs.target)
+
+def infer_by_scores(
+    request:ProposalRequest, # what was wanted
+    made:Proposal,           # what was proposed
+) -> torch.Tensor:           # probabilities that A shows more
+    "Labels for pairs that people don't label: from a ranker that sees machine scores, too"
+    teacher = request.ex.fit(request.image_set, request.pairs, more='attribute_predictor')
+    return differences(teacher, *made.pairs()).sigmoid()
+
 # %% ../../nbs/methods/01_methods.ipynb #me18
 def attic(
     request:ProposalRequest, # what is wanted
@@ -215,18 +265,17 @@ def attic(
     "ATTIC: pairs created against the ranker (Sec. III-C)"
     return _adversarial(request, AtticObjective(request.ex.j))
 
-def attic_plus(
+def untrained(
     request:ProposalRequest, # what is wanted
 ) -> Proposal:
-    "ATTIC+: pairs created against the ranker, and kept answerable by the probe"
-    ex = request.ex
-    probe = ex.fit_probe(request.image_set, request.pairs)
-    return _adversarial(request, AtticPlusObjective(ex.j, probe, ex.generator, ex.profile.objective))
+    "What a control module draws that has learnt nothing"
+    return _adversarial(request, AtticObjective(request.ex.j), steps=0)
 
-def _adversarial(request, objective):
+def _adversarial(request, objective, **changes):
     "An adversarial run against a ranker that was trained on what is labelled so far"
     ex, labelled = request.ex, (request.image_set, request.pairs)
-    profile = replace(ex.profile, ranker=ex.ranking)
+    profile = ex.profile.replace(adversary=changes)
+    profile = replace(profile, ranker=ex.ranking)
     return create_pairs(ex.generator, ex.fit(*labelled), labelled, ex.valid, objective, request.n, profile,
                         request.seed, ex.device, last=request.last, annotator_model=ex.crowd.annotator_model)
 
@@ -240,19 +289,32 @@ class Method:
     scenarios:tuple=('Normal', 'Auto', 'Active') # where it takes part
     needs:tuple=()             # what it uses beside real pairs and the crowd, of `NEEDS`
     ranker:Callable=Experiment.fit # (`Experiment`, `ImageSet`, `Pairs`) -> what it ends with
+    infer:Callable|None=None   # (`ProposalRequest`, `Proposal`) -> labels in Auto; None takes those of the proposal
+    half:bool=False            # whether it has half of the labels only
+    rounds:bool=False          # whether it chooses anew when a part of a batch is labelled
     colour:int=0               # of its lines and dots, in seaborn's palette 'colorblind'
     version:int=1              # of `propose`: raise it when what it proposes changes
 
-NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'words', 'adversary', 'objective')
+NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'words', 'adversary', 'candidates')
 _DRAWS, _ADVERSARY = ('ranker', 'generator'), ('ranker', 'generator', 'adversary')
+_POOL, _EDITS = ('ranker', 'images', 'predictor', 'candidates'), ('ranker', 'generator', 'predictor', 'candidates')
 METHODS = {
     'Real': Method(needs=('ranker',), colour=7),
+    'Half': Method(half=True, scenarios=('Normal',), needs=('ranker',), colour=7),
     'Real+': Method(real_plus, 'pseudo', asks=False, scenarios=('Normal', 'Auto'),
                     needs=('ranker', 'images'), colour=0),
     'Jitter': Method(jitter, 'jitter', asks=False, needs=('ranker',), colour=1),
     'Semantic Jitter': Method(semantic_jitter, needs=_DRAWS, colour=4),
     'Prior': Method(prior, needs=_DRAWS, colour=5),
+    'Random drawings': Method(prior, scenarios=('Auto',), needs=(*_DRAWS, 'predictor', 'candidates'), infer=infer_by_scores,
+                              colour=5),
+    'Random': Method(partial(choose, where='real_candidates', objective='random'), 'real', needs=_POOL,
+                     infer=infer_by_scores, colour=8),
     'Pool': Method(pool, 'real', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), colour=8),
+    'Answerable pool': Method(partial(choose, where='real_candidates'), 'real', scenarios=('Normal', 'Active'),
+                              needs=_POOL, rounds=True, colour=8),
+    'Re-pairing': Method(re_pair, 'real', scenarios=('Normal',), needs=_POOL, rounds=True, colour=8),
+    'Random edits': Method(partial(choose, objective='random'), needs=_EDITS, infer=infer_by_scores, colour=5),
     'Probe': Method(ranker=Experiment.fit_probe, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
     'Real + scores': Method(ranker=partial(Experiment.fit, more='attribute_predictor'), scenarios=('Normal', 'Auto'),
                             needs=('ranker', 'predictor'), colour=9),
@@ -260,7 +322,10 @@ METHODS = {
     'Real + word': Method(ranker=partial(Experiment.fit, more='word'), scenarios=('Normal',), needs=('ranker', 'words'),
                           colour=9),
     'ATTIC': Method(attic, needs=_ADVERSARY, colour=2),
-    'ATTIC+': Method(attic_plus, needs=(*_ADVERSARY, 'predictor', 'probe', 'objective'), colour=3),
+    'Untrained ATTIC': Method(untrained, scenarios=('Normal',), needs=_ADVERSARY, colour=2),
+    'ATTIC+': Method(choose, needs=_EDITS, infer=infer_by_scores, rounds=True, colour=3, version=2),
+    'ATTIC+ and pool': Method(partial(choose, where='all_candidates'), scenarios=('Normal', 'Active'), needs=_EDITS,
+                              rounds=True, colour=3),
 }
 SCENARIOS = ('Normal', 'Auto', 'Active')
 BATCHES = 4 # of the Active scenario

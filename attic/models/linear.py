@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['VERSION', 'newton', 'held_out_differences', 'View', 'LinearRanker', 'best_view', 'features_for', 'fit_linear',
-           'refit', 'calibration']
+           'refit', 'uncertainty', 'calibration']
 
 # %% ../../nbs/models/02_linear.ipynb #894de8ca
 from dataclasses import dataclass
@@ -306,6 +306,25 @@ def refit(
     diff, mean, scale = data.differences(ranker.view, ranker.mean.cpu(), ranker.scale.cpu())
     w = newton(diff @ diff.T, pairs.target, torch.ones(len(pairs)), ranker.penalty) @ diff * ranker.sharpness
     return LinearRanker(ranker.view, mean, scale, w, ranker.penalty, ranker.sharpness).to(device)
+
+# %% ../../nbs/models/02_linear.ipynb #94997662
+def uncertainty(
+    ranker:LinearRanker, # fitted to the labelled pairs
+    labelled:tuple, # (ImageSet, Pairs) that it was fitted to
+    images,         # an `ImageSet`, uint8 (N, 3, S, S), or a `FeatureTable`
+    pairs:Pairs,    # pairs of them; their labels aren't looked at
+) -> torch.Tensor:  # (P,)
+    "Standard deviation of v_a - v_b, by Laplace's approximation"
+    view, standard = ranker.view, (ranker.mean.cpu(), ranker.scale.cpu())
+    seen, asked = [_Data(view.source(i), p).differences(view, *standard)[0] for i, p in (labelled, (images, pairs))]
+    p = (seen @ ranker.weight.cpu() / ranker.sharpness).sigmoid()
+    curve = (p * (1 - p)).clamp(min=1e-9)
+    precision = ranker.penalty * len(seen) # of the weights before the first label
+    cross = asked @ seen.T
+    known = (cross * _solve_many(seen @ seen.T + torch.diag(precision / curve), cross.T).T).sum(1)
+    return (((asked**2).sum(1) - known).clamp(min=0) / precision).sqrt() * ranker.sharpness
+
+def _solve_many(a, b): return torch.cholesky_solve(b, torch.linalg.cholesky(a))
 
 # %% ../../nbs/models/02_linear.ipynb #e335617b
 def calibration(

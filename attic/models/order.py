@@ -192,6 +192,18 @@ def order_accuracy(
 
 # %% ../../nbs/models/10_order.ipynb #00cc9c45
 @patch
+def _prior(self:Order, a, b, c, d):
+    "Covariance of the differences a - b and c - d before any answer (n, m)"
+    v, t, _ = self.scales
+    return v * ((self.x[a] - self.x[b]) @ (self.x[c] - self.x[d]).T) + t * _shared(a, b, c, d)
+
+@patch
+def _explained(self:Order, i, j):
+    "What the answers tell about differences: its squares are the variance that they take away (answers, m)"
+    known = self.root[:, None] * self._prior(self.a, self.b, i, j)
+    return solve_triangular(self.factor, known, lower=True, check_finite=False)
+
+@patch
 def differences(self:Order,
     i, # images, int (m,)
     j, # the images they are compared with, int (m,)
@@ -200,11 +212,19 @@ def differences(self:Order,
     i, j = np.asarray(i, int), np.asarray(j, int)
     (v, t, _), d = self.scales, self.x[i] - self.x[j]
     variance = v * (d**2).sum(1) + 2*t
-    if len(self.a):
-        known = v * ((self.x[self.a] - self.x[self.b]) @ d.T) + t * _shared(self.a, self.b, i, j)
-        known = solve_triangular(self.factor, self.root[:, None] * known, lower=True, check_finite=False)
-        variance = variance - (known**2).sum(0)
+    if len(self.a): variance = variance - (self._explained(i, j)**2).sum(0)
     return self.mean[i] - self.mean[j], variance.clip(1e-9)
+
+@patch
+def covariance(self:Order,
+    a, # images, int (n,)
+    b, # the images they are compared with, int (n,)
+    c, # further images, int (m,)
+    d, # the images these are compared with, int (m,)
+) -> np.ndarray: # (n, m)
+    "Covariance of the differences a - b and c - d, which answers about one tell about the other"
+    prior = self._prior(a, b, c, d)
+    return prior - self._explained(a, b).T @ self._explained(c, d) if len(self.a) else prior
 
 @patch
 def probability(self:Order,

@@ -148,7 +148,7 @@ def _train_predictor(net, images, config, device, unfinished):
     net.y_std.copy_(images.strengths.std(0))
     held = max(8, len(images) // config.held_out)
     learn = _predictor_learner(net, images[held:], images[:held], config, device)
-    with progress(learn, config.steps): fit_resumable(learn, config.steps, config.lr, unfinished, 0)
+    with progress(learn, config.steps): fit_resumable(learn, config.steps, config.lr, unfinished, config.seed)
     fit_ood_stats(net, images.images[held:held + config.max_known], images.images[:held], config.blur)
     return to_half(net.state_dict())
 
@@ -159,7 +159,7 @@ def fit_predictor(
     device='cpu',           # where to train
 ) -> AttributePredictor:    # in evaluation mode, frozen
     "Train an attribute predictor, or take it from the cache or from the weights that ship with attic"
-    seed_everything(0, 'regressor')
+    seed_everything(config.seed, 'regressor')
     net = AttributePredictor(len(dataset.attrs), config.width)
     made_from = dict(version=VERSION, config=config, data=dataset.fingerprints[part])
     unfinished = cache_path('predictor', made_from, '-unfinished')

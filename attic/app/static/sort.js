@@ -13,19 +13,17 @@ const pause = ms => new Promise(done => setTimeout(done, ms))
 
 // ---- talking to the server
 
-async function ask(path, params = {}) {
-  const reply = await fetch(`${path}?${new URLSearchParams({word, ...params})}`)
-  const body = await reply.json()
-  if (!reply.ok) throw Object.assign(new Error(body.error), {status: reply.status})
-  return body
-}
-async function send(path, form) {
-  const reply = await fetch(path, {method: 'POST', body: new URLSearchParams({token, word, ...form})})
+const patience = 20_000 // ms, after which a server that says nothing is asked again
+const passing = e => !e.status || e.status >= 500 || e.status == 429 // the same request may work later
+async function request(address, options = {}) {
+  const reply = await fetch(address, {signal: AbortSignal.timeout(patience), ...options})
   const kind = reply.headers.get('content-type') || ''
   const body = kind.includes('json') ? await reply.json() : {error: 'Open the link again: this page has lost its key.'}
   if (!reply.ok) throw Object.assign(new Error(body.error), {status: reply.status})
   return body
 }
+const ask = (path, params = {}) => request(`${path}?${new URLSearchParams({word, ...params})}`)
+const send = (path, form) => request(path, {method: 'POST', body: new URLSearchParams({token, word, ...form})})
 function say(text, bad = false) {
   $('notice').textContent = text
   $('notice').classList.toggle('bad', bad)
@@ -47,19 +45,24 @@ async function deliver(form) { // until it is stored: the same id each time, so 
       drop(form.client)
       return reply
     } catch (e) {
-      if (e.status && e.status < 500 && e.status != 429) { drop(form.client); throw e }
+      if (!passing(e)) { drop(form.client); throw e }
       say('Not saved yet: the server does not answer. Your answer is kept here, and sent again…', true)
       await pause(wait)
     }
   }
 }
-async function deliverKept() {
-  for (const key of kept()) {
+async function deliverKept(keys = kept()) { // of a page that was closed before the server had them
+  const left = []
+  for (const key of keys) {
     try {
       await send('/answer', JSON.parse(localStorage.getItem(key)))
-    } catch (e) { if (!e.status || e.status >= 500) continue }
-    localStorage.removeItem(key)
+      localStorage.removeItem(key)
+    } catch (e) {
+      if (passing(e)) left.push(key)
+      else localStorage.removeItem(key)
+    }
   }
+  if (left.length) setTimeout(deliverKept, 3000, left)
 }
 
 // ---- two pictures
@@ -93,6 +96,7 @@ async function show() {
   cover()
   if (!pair || pair.key == shown) return
   shown = pair.key
+  $('pair').ariaBusy = 'true' // keys and clicks are about pictures that are seen: none counts until these are
   await Promise.race([Promise.all([load(pair.a), load(pair.b)]), pause(1500)])
   if (shown != pair.key) return
   for (const [side, image, words] of [['left', pair.a, 'Left'], ['right', pair.b, 'Right']]) {
@@ -104,6 +108,7 @@ async function show() {
   void $('pair').offsetWidth // starts the animation anew
   $('pair').classList.add('fresh')
   $('pair').dataset.key = pair.key
+  $('pair').ariaBusy = 'false'
   since = performance.now(); hidden = 0
 }
 function cover() { // what is said in place of the pictures
@@ -167,7 +172,7 @@ async function refresh() {
   let reply
   const then = changes
   try { reply = await ask('/state', {n: stripSize()}) } catch (e) {
-    if (e.status && e.status < 500 && e.status != 429) return say(e.message, true)
+    if (!passing(e)) return say(e.message, true)
     say('The server does not answer. Start attic sort again; nothing is lost.', true)
     return learn(2000)
   }
@@ -207,7 +212,7 @@ function draw(learnt) {
   drawStrip(learnt.strip)
   drawCount(learnt)
   drawAccuracy(learnt)
-  drawMoves(learnt)
+  drawOutlook(learnt)
   const [other, n] = learnt.repeats
   $('repeats').textContent = n ? `You changed your mind on ${other} of ${count(n, 'repeat')}.` : ''
   drawText(learnt)
@@ -238,11 +243,10 @@ function stripItem(image) {
   return li
 }
 function drawCount(learnt) {
-  const {of, n, expected} = learnt
+  const {of, n} = learnt
   $('count-number').textContent = mine
   const pairs = of * (of - 1) / 2, enough = Math.min(pairs, Math.round(of * Math.log2(of)))
   let words = mine == 1 ? 'answer' : 'answers'
-  if (n >= 10) words += `. By its own estimate, the order has ${percent(expected)} of all pairs right`
   if (of < 40 && of > 1) words += `. ${of} pictures have ${pairs} pairs: expect a good order after ${enough} answers.`
   else if (n < 10) words += '. The first 25 give a rough order, 100 a good one.'
   if (learnt.missing && folder.stage == 'ready') {
@@ -259,16 +263,20 @@ function drawAccuracy({curve}) {
     : 'Some pairs are drawn at random. After five of these you see how often your answer was predicted.'
   chart($('accuracy-chart'), curve.map(([x, y, low, high]) => ({x, y, low, high})), .5, 1, [.5, .75, 1], 'accuracy')
 }
-function drawMoves({moves, settled}) {
-  const point = moves.at(-1)
-  $('moves-number').textContent = point ? percent(1 - point[1]) : ''
-  const words = $('moves-words')
-  words.className = settled ? 'done' : ''
-  if (!point) words.textContent = 'From 30 answers on you see here how much the order still changes.'
-  else words.textContent = 'of pairs changed their order over your last 20 answers.' +
-    (settled ? ' Good enough: more would change little.' : '')
-  const top = Math.max(.1, ...moves.map(m => 1 - m[1]))
-  chart($('moves-chart'), moves.map(([x, y]) => ({x, y: 1 - y})), 0, top, [.04, top], 'change')
+function drawOutlook({outlook, little}) {
+  const point = outlook.at(-1), words = $('outlook-words')
+  $('outlook-number').textContent = point ? percent(point[1]) : ''
+  words.className = little ? 'done' : ''
+  if (!point) words.textContent = 'From 10 answers on you see here how many pairs are in order.'
+  else words.textContent = `of all pairs are in order, by its own estimate.${ahead(point, little)}`
+  const points = outlook.map(([x, y]) => ({x, y}))
+  const then = point && {x: point[0] + point[3], y: point[2]}
+  chart($('outlook-chart'), points, .5, 1, [.5, .75, 1], 'pairs in order', then)
+}
+function ahead([, now, after, more], little) { // in words
+  if (!more) return ''
+  const gain = Math.round(100 * (after - now)), many = gain < 1 ? 'less than 1' : `about ${gain}`
+  return ` ${count(more, 'more answer')} would put ${many} more of 100 right${little ? ': you can stop here' : ''}.`
 }
 function drawText({text, turned, n}) {
   $('text').hidden = text != 'reading' && turned == null
@@ -283,15 +291,15 @@ const svg = (tag, attrs, ...children) => {
   e.append(...children)
   return e
 }
-function chart(box, points, low, high, ticks, name) {
+function chart(box, points, low, high, ticks, name, ahead) { // `ahead`: a point that is expected
   if (points.length < 2) return box.replaceChildren()
   const w = 280, h = 56, left = 36, bottom = 16
-  const x0 = points[0].x, x1 = Math.max(points.at(-1).x, x0 + 1)
+  const x0 = points[0].x, x1 = Math.max((ahead || points.at(-1)).x, x0 + 1)
   const x = v => left + (w - left - 4) * (v - x0) / (x1 - x0)
   const y = v => (h - bottom) - (h - bottom - 6) * (Math.min(high, Math.max(low, v)) - low) / (high - low)
   const path = list => list.map((p, i) => `${i ? 'L' : 'M'}${p.map(v => v.toFixed(1)).join()}`).join('')
   const parts = ticks.flatMap(t => [
-    svg('line', {class: t == .04 ? 'aim' : 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
+    svg('line', {class: 'grid', x1: left, x2: w, y1: y(t), y2: y(t)}),
     svg('text', {x: left - 5, y: y(t) + 3, 'text-anchor': 'end'}, percent(t))
   ])
   if (points[0].low !== undefined) {
@@ -299,6 +307,7 @@ function chart(box, points, low, high, ticks, name) {
     parts.push(svg('path', {class: 'band', d: `${path(band)}Z`}))
   }
   const end = points.at(-1)
+  if (ahead) parts.push(svg('path', {class: 'aim', d: path([[x(end.x), y(end.y)], [x(ahead.x), y(ahead.y)]])}))
   parts.push(svg('path', {class: 'line', d: path(points.map(p => [x(p.x), y(p.y)]))}),
     svg('circle', {class: 'dot', r: 3.5, cx: x(end.x), cy: y(end.y)}),
     svg('text', {x: left, y: h - 2}, String(x0)),
@@ -349,10 +358,10 @@ async function where(image) {
   try { found = await ask('/where', {image}) } catch (e) { return say(e.message, true) }
   standing = image
   const [place, of] = [found.place, found.of].map(n => n.toLocaleString('en'))
-  $('where-title').textContent = ordered ? `Place ${place} of ${of} by “${word}”` : 'No order yet'
+  $('where-title').textContent = ordered ? `Place ${place} of ${of}: “${word}”` : 'No order yet'
   $('where-image').src = picture(image, 1024)
   const answers = found.answers ? count(found.answers, 'answer') : 'no answer yet'
-  $('where-name').textContent = `${found.name}: ${answers}. Place 1 is the most “${word}”.`
+  $('where-name').textContent = `${found.name}: ${answers}. Place 1 fits “${word}” best.`
   $('where-why').hidden = !mine
   if (mine) $('where-heat').src = `/why/${image}?${new URLSearchParams({word, v: mine})}`
   $('neighbours').replaceChildren(...[...found.weaker, image, ...found.stronger].map(other => {
