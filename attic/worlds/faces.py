@@ -36,9 +36,9 @@ def factors(
 
 # %% ../../nbs/worlds/01_faces.ipynb #7bbacf67
 def measure(
-    p: SimpleNamespace, # the factors; gains the sizes and places that several parts share
+    p: SimpleNamespace, # the factors; we add sizes and places that several parts share
 ):
-    "Where the parts of each face are, in coordinates"
+    "Place the parts of each face, in coordinates"
     p.turn = .05*p.yaw
     p.ru = mix(.50, .575, p.young) + .02*p.masculine
     p.top = -.64 - .05*p.forehead
@@ -59,7 +59,7 @@ IRIS = torch.tensor([[.25, .14, .08], [.42, .28, .14], [.38, .44, .30], [.36, .5
 
 # %% ../../nbs/worlds/01_faces.ipynb #7f370300
 def colours(
-    p: SimpleNamespace, # factors; gains a colour (n, 3, 1) per kind of surface
+    p: SimpleNamespace, # factors; we add a colour (n, 3, 1) per kind of surface
 ):
     "The colours of each face"
     p.skin_c = blend(SKIN, .5 + .45*p.skin)
@@ -245,7 +245,7 @@ def nose(
 
 # %% ../../nbs/worlds/01_faces.ipynb #e4fdc7a4
 def _mouth_shape(c, p):
-    "Signed distances to the upper and the lower edge of the opening, how far it opens, and where the mouth ends"
+    "Signed distances to the opening's upper and lower edge, how far it opens, and a mask of its width"
     u, gap = c.u - 1.1*p.turn, .21*p.mouth_open
     x2 = (u/p.mouth_w).square()
     bow, ends = (1 - x2).clamp_(min=0), edge(u.abs() - p.mouth_w)
@@ -304,7 +304,7 @@ def hairline(
     c: Canvas,          # read only
     p: SimpleNamespace, # factors, measures and colours
 ) -> tuple: # heights (n, h, w) of the present and of the natural hairline
-    "Where hair begins: now, and before any of it was lost"
+    "The hairline now, and before any hair was lost"
     x2 = ((c.u - .5*p.turn)/p.ru).square_()
     x4, side = x2*x2, mix(.12, 0., p.bald)
     natural = p.hairline + .12*p.parting*c.u/p.ru
@@ -384,7 +384,7 @@ def render(
     nuisance: Tensor,  # (n, 18), one column per name in `NUISANCE`, -1..1
     chunk: int=64,     # faces painted at once; changes the speed only
 ) -> Tensor: # uint8 (n, 3, 64, 64), RGB
-    "Render faces; ValueError for a wrong shape, a value that is not finite, or nuisance outside -1..1"
+    "Render faces; raise `ValueError` for a wrong shape, a value that isn't finite, or nuisance outside -1..1"
     s, z = check_columns(strengths, len(FACES), 'strengths'), check_columns(nuisance, len(NUISANCE), 'nuisance')
     if len(s) != len(z): raise ValueError(f'{len(s)} faces by strengths but {len(z)} by nuisance')
     if (z.abs() > 1).any(): raise ValueError('nuisance must lie in -1..1')
@@ -395,7 +395,7 @@ def sample_nuisance(
     n: int,    # number of faces
     seed: int, # any integer
 ) -> Tensor: # (n, 18), uniform in -1..1, columns as in `NUISANCE`
-    "Everything about a picture but its attributes, at random"
+    "Sample nuisance"
     return torch.rand(n, len(NUISANCE), generator=rng(seed, 'face nuisance'))*2 - 1
 
 # %% ../../nbs/worlds/01_faces.ipynb #f212fc8a
@@ -415,7 +415,7 @@ def sample_strengths(
     seed: int,           # any integer
     curation: float=1.,  # 0: independent attributes, 1: as correlated as in people (`STRENGTH_CORRELATION`)
 ) -> Tensor: # float32 (n, 8), each column standard normal
-    "Attribute strengths of a random population; ValueError for a curation outside 0..1"
+    "Sample attribute strengths of a population; raise `ValueError` if curation isn't in 0..1"
     curation, z = check_curation(curation), torch.randn(n, len(FACES), generator=rng(seed, 'face strengths'))
     if not curation: return z
     together, apart = torch.tensor(STRENGTH_CORRELATION.values), torch.eye(len(FACES), dtype=torch.float64)
@@ -427,6 +427,6 @@ def faces(
     seed: int,          # any integer; the same seed gives the same faces
     curation: float=1., # 0: independent attributes, 1: as correlated as in people
 ) -> tuple: # images uint8 (n, 3, 64, 64) and strengths float32 (n, 8)
-    "Faces of a random population, with their strengths; ValueError for a curation outside 0..1"
+    "Render random faces, with their strengths; raise `ValueError` if curation isn't in 0..1"
     strengths = sample_strengths(n, seed, curation)
     return render(strengths, sample_nuisance(n, seed)), strengths

@@ -40,9 +40,9 @@ def factors(
 
 # %% ../../nbs/worlds/02_shoes.ipynb #2261e506
 def amounts(
-    p: SimpleNamespace, # the factors; gains what of them there is to see
+    p: SimpleNamespace, # the factors; we add the amounts
 ):
-    "How much of each part a shoe shows, 0..1"
+    "The visible amount of each part, 0..1"
     p.thick, p.high, p.tall = p.sole**1.5, p.heel**2.5, p.shaft**3
     p.stiletto, p.wedged = p.high*p.slender, p.high*p.wedge**3
     p.gaps, p.toeless, p.heelless = p.straps**4, p.peep**4, p.mule**4
@@ -80,6 +80,8 @@ _typical = pd.DataFrame({
     'sheen':    [   -.2,  -.3,  1.2,   -.2,    .7,  -1.3],
 }, index=TYPES)[list(SHOE_PARTS)]
 _typical -= _typical.mean()
+
+# %% ../../nbs/worlds/02_shoes.ipynb #82c122b3
 PROTOTYPES = _typical/(_typical.pow(2).mean()/.85).clip(lower=1).pow(.5)
 
 # %% ../../nbs/worlds/02_shoes.ipynb #c0d94c1d
@@ -108,8 +110,9 @@ def _vividness(colour):
     "Distance of the largest channel from the smallest"
     return colour.amax(1, keepdim=True) - colour.amin(1, keepdim=True)
 
+# %% ../../nbs/worlds/02_shoes.ipynb #abd6227e
 def colours(
-    p: SimpleNamespace, # factors and amounts; gains a colour (n, 3, 1) per kind of surface
+    p: SimpleNamespace, # factors and amounts; we add a colour (n, 3, 1) per kind of surface
 ):
     "The colours of each shoe"
     p.main_c, p.accent_c = _main_colour(p), _accent_colour(p)
@@ -134,7 +137,7 @@ def smooth(
 def normal(
     curve: Tensor, # heights (n, 1, 64), one per column
 ) -> Tensor: # (n, 1, 64), 0..1
-    "Cosine of the slope: turns a vertical distance from the curve into the distance from it"
+    "Cosine of the slope, to turn a height above the curve into a distance"
     rise = torch.gradient(curve, spacing=PIXEL, dim=2)[0]
     return (1 + rise.square()).rsqrt()
 
@@ -172,7 +175,7 @@ def _collar(p, x):
 
 # %% ../../nbs/worlds/02_shoes.ipynb #9840467b
 def measure(
-    p: SimpleNamespace, # factors and amounts; gains curves over `x` (n, 1, 64) and places (n, 1, 1)
+    p: SimpleNamespace, # factors and amounts; we add curves over `x` (n, 1, 64) and places (n, 1, 1)
     x: Tensor,          # (n, 1, 64), from heel (-.7) to toe (.75)
 ):
     "The curves of each shoe: heights over x, in coordinates, from the ground up"
@@ -193,6 +196,7 @@ def _pose(p):
     x = -(axis.view(1, 1, -1) - .04*p.shift_x)/size
     return x, (p.ground - axis.view(1, -1, 1) + .04*p.shift_y)/size + .05*p.tilt*x
 
+# %% ../../nbs/worlds/02_shoes.ipynb #949640ff
 def begin(
     parts: Tensor,    # (n, 24), standard deviations
     nuisance: Tensor, # (n, 9), -1..1
@@ -237,7 +241,7 @@ def openings(
     c: Canvas,          # its planes `hole` and `upper` are filled
     p: SimpleNamespace, # factors, amounts, colours and curves
 ):
-    "Signed distance to the gaps between straps and at the toe; what they leave is the upper"
+    "Signed distance to the gaps between straps and at the toe; the rest is the upper"
     q, up, shut = c.x + .30*(c.y - p.bed), c.y - p.bed, 1 - p.gaps
     before = (q - .27).abs() - .155*p.gaps
     side = torch.maximum((c.x + .29 + .15*up).abs() - .35*p.gaps, c.y - p.collar + .055 + .04*shut)
@@ -264,7 +268,7 @@ def heel(
     c: Canvas,          # painted in place
     p: SimpleNamespace, # factors, amounts, colours and curves
 ):
-    "The heel: a block or a stiletto, the latter covered like the upper"
+    "The heel: a block, or a stiletto in the upper's colour"
     start = p.back_x - .01 + .05*p.stiletto*(1 - c.y/(p.h + .05))
     narrow = mix(.03, .215, p.slender)*(1 - (c.y/(p.h + p.t)).clamp(0, 1)).pow_(.6)
     from_back, width = c.x - start, mix(.30, .26, p.slender) - narrow
@@ -363,6 +367,7 @@ def _tongue(c, p):
     tongue = torch.maximum((c.arc - .01).abs() - .04, torch.maximum(top, bottom))
     return torch.maximum(tongue, (c.x - p.throat).abs() - .14)
 
+# %% ../../nbs/worlds/02_shoes.ipynb #b1eceb30
 def laces(
     c: Canvas,          # painted in place
     p: SimpleNamespace, # factors, amounts, colours and curves
@@ -432,7 +437,7 @@ def render(
     nuisance: Tensor, # (n, 9), one column per name in `NUISANCE`, -1..1
     chunk: int=64,    # shoes painted at once; changes the speed only
 ) -> Tensor: # uint8 (n, 3, 64, 64), RGB
-    "Render shoes; ValueError for a wrong shape, a value that is not finite, or nuisance outside -1..1"
+    "Render shoes; raise `ValueError` for a wrong shape, a value that isn't finite, or nuisance outside -1..1"
     s, z = check_columns(parts, len(SHOE_PARTS), 'parts'), check_columns(nuisance, len(NUISANCE), 'nuisance')
     if len(s) != len(z): raise ValueError(f'{len(s)} shoes by parts but {len(z)} by nuisance')
     if (z.abs() > 1).any(): raise ValueError('nuisance must lie in -1..1')
@@ -443,7 +448,7 @@ def sample_nuisance(
     n: int,    # number of shoes
     seed: int, # any integer
 ) -> Tensor: # (n, 9), uniform in -1..1, columns as in `NUISANCE`
-    "Everything about a picture but the shoe, at random"
+    "Sample nuisance"
     return torch.rand(n, len(NUISANCE), generator=rng(seed, 'shoe nuisance'))*2 - 1
 
 # %% ../../nbs/worlds/02_shoes.ipynb #083df564
@@ -454,7 +459,7 @@ VISIBLE = (
 def visible(
     parts: Tensor, # (n, 24), standard deviations
 ) -> dict: # by name, each (n,)
-    "The visible quantities, which strengths are made of"
+    "The visible quantities that we compute strengths from"
     p = factors(parts, parts.new_zeros(len(parts), len(NUISANCE)))
     amounts(p)
     colours(p)
@@ -493,32 +498,33 @@ def sample_types(
     n: int,    # number of shoes
     seed: int, # any integer
 ) -> Tensor: # int64 (n,), indices into `TYPES`
-    "What kind of shoe each one is, all kinds equally often"
+    "Sample kinds of shoe, all equally likely"
     return torch.randint(len(TYPES), (n,), generator=rng(seed, 'shoe types'))
 
+# %% ../../nbs/worlds/02_shoes.ipynb #b66fa458
 def sample_parts(
     n: int,             # number of shoes
     seed: int,          # any integer
     curation: float=1., # 0: independent parts, 1: a catalogue of clear types
 ) -> Tensor: # float32 (n, 24), each column of mean 0 and variance 1
-    "Parts of a random population; ValueError for a curation outside 0..1"
+    "Sample the parts of a population; raise `ValueError` if curation isn't in 0..1"
     kind = check_curation(curation)*torch.tensor(PROTOTYPES.values)
     own = (1 - kind.square().mean(0)).sqrt()*torch.randn(n, len(SHOE_PARTS), generator=rng(seed, 'shoe parts'))
     return (kind[sample_types(n, seed)] + own).float()
 
 # %% ../../nbs/worlds/02_shoes.ipynb #4ce106a6
 def _weighted_sum(quantities, weights):
-    "One attribute, before it is standardised (n,), added up shoe by shoe: the batch changes nothing"
+    "One attribute before it's standardised (n,), summed shoe by shoe, so batches don't matter"
     return sum(w*quantities[k] for k, w in weights.items() if w)
 
 def _raw(parts):
-    "All strengths before they are standardised (n, 10)"
+    "All strengths before they're standardised (n, 10)"
     quantities = visible(parts)
     return torch.stack([_weighted_sum(quantities, row) for _, row in WEIGHTS.iterrows()], 1)
 
 @cache
 def reference() -> tuple: # means and standard deviations, each float64 (10,)
-    "Of the strengths before they are standardised, in a catalogue of 50,000 shoes with a fixed seed"
+    "Mean and deviation of raw strengths in a catalogue of 50,000 shoes with a fixed seed"
     raw = _raw(sample_parts(50_000, 0)).double()
     return raw.mean(0).round(decimals=6), raw.std(0).round(decimals=6)
 
@@ -526,7 +532,7 @@ def reference() -> tuple: # means and standard deviations, each float64 (10,)
 def strengths(
     parts: Tensor, # (n, 24), one column per name in `SHOE_PARTS`, standard deviations, any real number
 ) -> Tensor: # float32 (n, 10), one column per attribute of `SHOES`, standard deviations of the catalogue
-    "How much of each attribute a shoe has; ValueError for a wrong shape or a value that is not finite"
+    "Strengths of shoes; raise `ValueError` for a wrong shape or a value that isn't finite"
     mean, std = reference()
     return ((_raw(check_columns(parts, len(SHOE_PARTS), 'parts')) - mean)/std).float()
 
@@ -536,6 +542,6 @@ def shoes(
     seed: int,          # any integer; the same seed gives the same shoes
     curation: float=1., # 0: independent parts, 1: a catalogue of clear types
 ) -> tuple: # images uint8 (n, 3, 64, 64) and strengths float32 (n, 10)
-    "Shoes of a random population, with their strengths; ValueError for a curation outside 0..1"
+    "Render random shoes, with their strengths; raise `ValueError` if curation isn't in 0..1"
     parts = sample_parts(n, seed, curation)
     return render(parts, sample_nuisance(n, seed)), strengths(parts)
