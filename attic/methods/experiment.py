@@ -62,8 +62,8 @@ def _infer(request, method, before, origin):
 
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
 def _buy(ex, method, now, n, turn=0):
-    "Add `n` proposed pairs; a method that chooses anew gets them in parts"
-    rounds = ex.profile.candidates.rounds if method.rounds else 1
+    "Add `n` proposed pairs; a method that chooses anew gets them in parts, but people label all at once"
+    rounds = ex.profile.candidates.rounds if method.rounds and ex.people is None else 1
     for k in range(rounds):
         part = n*(k + 1)//rounds - n*k//rounds
         request = ProposalRequest(ex, now.image_set, now.pairs, part, turn + k*BATCHES*ROUNDS, now.created)
