@@ -45,7 +45,7 @@ def _label(request, method, before, again=ROUNDS - 1):
     ex, made = request.ex, method.propose(request)
     _, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
     kept = Pairs(kept.a, kept.b, kept.target, method.origin)
-    n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'real'
+    n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'pool'
     both = join((request.image_set, request.pairs), (made.pairs()[0], kept))
     now = TrainingSet(*both, before.n_real + n*real, before.n_synthetic + n*(not real), created=made)
     short = request.n - n
