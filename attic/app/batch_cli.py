@@ -38,6 +38,7 @@ def _surest(votes):
     by = [c for c in ('agreement', 'confidence') if c in votes]
     return votes[votes.target != 0.5].sort_values(by, ascending=[c == 'confidence' for c in by], kind='stable')
 
+# %% ../../nbs/app/03_batch_cli.ipynb #8d347ad9
 def gold_pairs(
     ex:Experiment, # dataset, attribute, seed
     n:int,         # how many
@@ -63,6 +64,7 @@ def _origin(ex, method):
     return dict(domain=ex.dataset.name, source=ex.dataset.source, attribute=ex.attr, method=method, scenario='Normal',
                 seed=ex.seed, profile=ex.profile.name, prior=ex.prior)
 
+# %% ../../nbs/app/03_batch_cli.ipynb #ff6a7a3d
 def make_batch(
     path,              # the folder to write
     ex:Experiment,     # dataset, attribute, seed
@@ -89,6 +91,7 @@ def _print_files(batch, files, base_url):
     print("  no mturk/input.csv: it holds the images' addresses. Serve the folder, then: "
           f"attic batch {shlex.quote(str(batch.path))} --existing --base_url https://HOST/FOLDER", flush=True)
 
+# %% ../../nbs/app/03_batch_cli.ipynb #553bb469
 def write_pairs(
     out,                      # the folder to write
     attr:str='masculine',     # the attribute to compare

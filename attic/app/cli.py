@@ -54,6 +54,7 @@ def label(
     from attic.app.labelling import Options, serve
     serve(batch, host, port, names, Options(per_page, rationale, limit, votes, code), no_browser, new_keys, url)
 
+# %% ../../nbs/app/04_cli.ipynb #093e5bd2
 def _backup(batch, file):
     "Copy a batch's answers"
     from attic.labels.answers import backup_answers, find_batch
@@ -104,6 +105,7 @@ def run(
     if waiting: sys.exit('\n'.join(map(str, waiting)))
     if done: write_json(done, keys)
 
+# %% ../../nbs/app/04_cli.ipynb #57e72733
 def _experiment(attr, data, profile, chosen, seed, device, prior, budget, **choices):
     "The experiment that options describe"
     from attic.config import get_profile
@@ -172,6 +174,7 @@ def _spelled(arg):
     name, *value = arg.split('=', 1)
     return '='.join(['--' + name[2:].replace('-', '_'), *value]) if arg.startswith('--') else arg
 
+# %% ../../nbs/app/04_cli.ipynb #282e3158
 def _parser(verb):
     "The parser of a verb; its help spells options as people type them"
     parser = anno_parser(VERBS[verb], prog=f'attic {verb}')
@@ -197,6 +200,7 @@ def _run_verb(verb, args):
     if verb not in VERBS: raise ValueError(f"unknown verb {verb!r}; choose one of: {', '.join(VERBS)}")
     VERBS[verb](**_options(verb, args))
 
+# %% ../../nbs/app/04_cli.ipynb #3e483a48
 def main(
     args:list|None=None, # what follows `attic`; None is what somebody typed
 ):

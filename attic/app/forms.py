@@ -27,6 +27,7 @@ def _radio(name, value, chosen, text, key):
     "One radio button with its words and its key"
     return Label(Input(type='radio', name=name, value=value, checked=value == chosen), Span(text, Kbd(key)))
 
+# %% ../../nbs/app/05_forms.ipynb #a8373cd0
 def _options(
     group:str,    # CSS class: 'choice' or 'sure'
     name:str,     # of the form's field
@@ -144,6 +145,7 @@ def _read_pair(form, pair, worker, rationale):
     row = dict(pair=pair, choice=choice, confidence=int(confidence) if legible else None, legible=int(legible))
     return row | dict(rationale=reason, side=side), ''
 
+# %% ../../nbs/app/05_forms.ipynb #fd9dc766
 def read_form(
     form:dict,     # the fields that were sent
     pairs:list,    # names of the pairs that were on the page
@@ -182,6 +184,7 @@ def html_page(
         Script(src='/page.js', type='module'))
     return to_xml(Html(head, Body(Main(*content)), lang='en'), indent=False)
 
+# %% ../../nbs/app/05_forms.ipynb #9e77bd9a
 def error_page(
     message:str, # what went wrong, and what to do
 ) -> str:
@@ -218,6 +221,7 @@ def _key_help(keys, meaning):
     for key in keys.split(): codes += [Code(key), ' ']
     return Li(*codes, meaning)
 
+# %% ../../nbs/app/05_forms.ipynb #013438e6
 def _help():
     "How to answer"
     switch = P(Label(Input(type='checkbox', id='shortcuts'), ' Use these keys'))
@@ -269,6 +273,7 @@ def _code_box(code, prolific):
     link = A('Return to Prolific', href=PROLIFIC + urlencode(dict(cc=code)), cls='button', rel='noreferrer')
     return Div(P('Your completion code:'), P(code, cls='code'), *([P(link)] if prolific else []), cls='box')
 
+# %% ../../nbs/app/05_forms.ipynb #3055eab5
 def end_page(
     done:int,           # pairs this worker has judged
     open_pairs:bool,    # whether pairs still lack votes
@@ -291,6 +296,7 @@ def _table(df):
     for row in df.itertuples(index=False): rows.append(Tr(*[Td(str(value)) for value in row]))
     return Div(Table(head, Tbody(*rows)), cls='wide', tabindex='0', role='region', aria_label='Table')
 
+# %% ../../nbs/app/05_forms.ipynb #8b7130d5
 def _people_section(people):
     "How each worker answered"
     if not len(people): return [P('Nobody has answered yet.')]
@@ -317,6 +323,7 @@ def _downloads():
     kinds = (('CSV', '/export.csv'), ('JSON', '/export.json'))
     return Div(*[A(f'Download {kind}', href=url, cls='button', download=True) for kind, url in kinds], cls='buttons')
 
+# %% ../../nbs/app/05_forms.ipynb #d02a6188
 def overview_page(
     question:str,  # what is asked
     about:str,     # a line on the batch

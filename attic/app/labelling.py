@@ -61,23 +61,6 @@ class LabelServer:
         self.requests, self.failures = RateLimit(300, 30), RateLimit(30, 1)
         self.writers, self.said = ThreadPoolExecutor(4, 'writer'), {}
 
-    def valid_key(self,
-        given:str, # the key of a request
-        kind:str,  # 'access' or 'admin'
-    ) -> bool:
-        "Whether a key is right, compared in constant time"
-        return same_key(given, self.keys[kind])
-
-    def say(self,
-        text:str,       # what you should know
-        every:float=60, # seconds after which the same is printed again
-    ):
-        "Print a line in the terminal, unless it was printed just now"
-        now, line = time.monotonic(), f'attic label: {one_line(text)}'
-        if now < self.said.get(line, -math.inf) + every: return
-        self.said[line] = now
-        with suppress(OSError): print(line, file=sys.stderr, flush=True) # a log on a full disk, too
-
     async def write(self,
         change, # a function with an argument `until`
         *args,  # its other arguments
@@ -85,6 +68,27 @@ class LabelServer:
         "Call what changes the database in a thread that readers don't need, and wait for `WAIT` seconds at most"
         call = partial(change, *args, until=time.monotonic() + WAIT)
         return await asyncio.get_running_loop().run_in_executor(self.writers, call)
+
+# %% ../../nbs/app/00_labelling.ipynb #8cca9923
+@patch
+def valid_key(self:LabelServer,
+    given:str, # the key of a request
+    kind:str,  # 'access' or 'admin'
+) -> bool:
+    "Whether a key is right, compared in constant time"
+    return same_key(given, self.keys[kind])
+
+# %% ../../nbs/app/00_labelling.ipynb #b1a4ac7c
+@patch
+def say(self:LabelServer,
+    text:str,       # what you should know
+    every:float=60, # seconds after which the same is printed again
+):
+    "Print a line in the terminal, unless it was printed just now"
+    now, line = time.monotonic(), f'attic label: {one_line(text)}'
+    if now < self.said.get(line, -math.inf) + every: return
+    self.said[line] = now
+    with suppress(OSError): print(line, file=sys.stderr, flush=True) # a log on a full disk, too
 
 # %% ../../nbs/app/00_labelling.ipynb #f6de0cdb
 SIGN_IN_PATHS = ('/', '/admin')
@@ -99,6 +103,7 @@ def fail(self:LabelServer,
     if self.failures.allow(req.client.host if req.client else ''): return refuse(message)
     return refuse('Too many wrong links came from your address. Please wait a moment, and use the link as it is.', 429)
 
+# %% ../../nbs/app/00_labelling.ipynb #7deb4a71
 @patch
 async def check_access(self:LabelServer,
     req,  # the request
@@ -147,6 +152,7 @@ def _notice_text(query):
     if query.get('notice') == 'some' and not all(n.isdecimal() and len(n) < 3 for n in numbers.values()): return ''
     return NOTICES.get(query.get('notice'), '').format(**numbers)
 
+# %% ../../nbs/app/00_labelling.ipynb #1e24c503
 @patch
 def more_pairs(self:LabelServer,
     worker:str, # pseudonym of a worker
@@ -156,6 +162,7 @@ def more_pairs(self:LabelServer,
     self.store.give(worker, self.options.limit, self.options.votes, until)
     return self.store.waiting(worker, self.options.per_page)
 
+# %% ../../nbs/app/00_labelling.ipynb #19dad41b
 @patch
 async def show_pairs(self:LabelServer,
     req,  # the request
@@ -182,6 +189,7 @@ def _form(self:LabelServer, worker, names, token='', draft=None, missing=None, n
     if problem: return HTMLResponse(page, 503)
     return HTMLResponse(page, 422 if missing else 200)
 
+# %% ../../nbs/app/00_labelling.ipynb #efc5e18e
 @patch
 def _end(self:LabelServer, worker, prolific=False, notice=''):
     "Thanks, and the completion code"
@@ -200,6 +208,7 @@ def _token_age(self:LabelServer, token, worker):
         raise ValueError('This page was opened under another name. Please open your link again.')
     return max(0, time.time() - made.timestamp())
 
+# %% ../../nbs/app/00_labelling.ipynb #4c674556
 @patch
 def _sent_pairs(self:LabelServer, data, worker):
     "Names of the pairs on a form; empty when some were not given to this worker"
@@ -217,6 +226,7 @@ def _reason(error):
         return 'Another program is using the file for the answers just now. Please try again in a moment.'
     return 'The file for the answers cannot be written just now. Please wait a moment, and try again.'
 
+# %% ../../nbs/app/00_labelling.ipynb #e5f546e2
 @patch
 def save_page(self:LabelServer,
     worker:str, # pseudonym of a worker
@@ -237,6 +247,7 @@ def save_page(self:LabelServer,
         return self._form(worker, names, token, data, problem=f'Your answers are not stored yet. {_reason(e)}')
     return RedirectResponse('/label?notice=' + _outcome(new, len(names)), 303)
 
+# %% ../../nbs/app/00_labelling.ipynb #fa880a3a
 def _outcome(new, sent):
     "Name and numbers of the notice after a page was stored"
     if 0 < new < sent: return f'some&new={new}&before={sent - new}'
@@ -259,6 +270,7 @@ def _image_path(self:LabelServer, file):
     inside = path.is_relative_to(self.batch.path.resolve()/'images')
     return path if inside and path.is_file() else None
 
+# %% ../../nbs/app/00_labelling.ipynb #606f403a
 @patch
 def image(self:LabelServer,
     name:str, # from the address
@@ -310,6 +322,7 @@ def links(self:LabelServer,
     return {'Anybody': link, 'Somebody whose id you choose': f'{link}&worker=NAME',
             'Prolific': link + '&PROLIFIC_PID={{%PROLIFIC_PID%}}'}
 
+# %% ../../nbs/app/00_labelling.ipynb #f23fdcc4
 @patch
 def _numbers(self:LabelServer, n):
     "The numbers that the overview shows large: words -> value"
@@ -334,6 +347,7 @@ def overview(self:LabelServer,
         return self.fail(req, 'The overview needs its own link; it was printed when the server started.')
     return HTMLResponse(self._overview(self.public or f'{req.url.scheme}://{req.url.netloc}'))
 
+# %% ../../nbs/app/00_labelling.ipynb #f2b48de8
 @patch
 def _missing_images(self:LabelServer):
     "A sentence on images that annotators can't see, '' when all are there"
@@ -342,6 +356,7 @@ def _missing_images(self:LabelServer):
     where = ', '.join(gone[:5]) + (f' and {len(gone) - 5} more' if len(gone) > 5 else '')
     return f'Images are missing, and annotators see gaps: {where}. Copy them again from where the batch was made.'
 
+# %% ../../nbs/app/00_labelling.ipynb #57ed4155
 @patch
 def _overview(self:LabelServer, base):
     "The numbers, the workers, the pairs that lack votes, and the links"
@@ -380,6 +395,7 @@ def not_stored(self:LabelServer,
 def _style(): return Response(STYLE, media_type='text/css', headers=KEEP)
 def _script(): return Response(SCRIPT, media_type='text/javascript', headers=KEEP)
 
+# %% ../../nbs/app/00_labelling.ipynb #a91915bd
 @patch
 def routes(self:LabelServer):
     "Address, handler and method of everything that is served"
@@ -437,6 +453,7 @@ def serve(
         finally: app.state.server.store.close()
     print('stopped; everything that was sent is stored')
 
+# %% ../../nbs/app/00_labelling.ipynb #32d073ca
 def _renew_keys(batch):
     "New keys, whose links are printed next"
     store = AnswerStore(batch)

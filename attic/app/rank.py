@@ -62,6 +62,7 @@ def _of_pixels(ranker, root, images, reading):
     scored = [(names, score(ranker, pixels)) for names, pixels in batches]
     return sum((names for names, _ in scored), []), torch.cat([v for _, v in scored] or [torch.zeros(0)])
 
+# %% ../../nbs/app/01_rank.ipynb #1111906c
 def _of_originals(ranker, root, images, reading):
     "Names and strengths by a ranker on features, which are taken of the files once"
     faults = {f: _leads_out(path, root) for f, path in images.items()}
@@ -73,6 +74,7 @@ def _of_originals(ranker, root, images, reading):
     v = ranker.score(FeatureTable([table.rows[i] for i in good])) if good else torch.zeros(0)
     return [names[i] for i in good], v
 
+# %% ../../nbs/app/01_rank.ipynb #e81dd24c
 def _scored(ranker, folder, images, reading, strict):
     "Names and strengths of the images that can be read; raise `DataError` when there are none"
     on_features = isinstance(ranker, LinearRanker)
@@ -84,6 +86,7 @@ def _scored(ranker, folder, images, reading, strict):
     if reading.left_out: warnings.warn(why)
     return names, strengths
 
+# %% ../../nbs/app/01_rank.ipynb #afd55213
 def rank_folder(
     model,             # a `LinearRanker` or `Ranker`, or a file that `save_model` wrote
     folder,            # images, at any depth
@@ -146,6 +149,7 @@ def _thumbnails(folder, files, size, n=256):
     "Data addresses of images, a few in memory at a time"
     for some in chunked(files, n): yield from map(_jpeg, read_images([folder/f for f in some], size)[0])
 
+# %% ../../nbs/app/01_rank.ipynb #5d2feea7
 def _address(i, file, folder, place):
     "Where a click on an image leads: to its file, from a page in `place`, or to its place on the page"
     try: path = os.path.relpath((folder/file).absolute(), Path(place).absolute()) if place else ''
@@ -171,6 +175,7 @@ def _items(ranking, at, folder, attr, size, place):
         return _item(i + 1, _readable(r.file), r.strength, r.rank, n, share, src, attr, size, href)
     return [item(*row) for row in zip(at, rows.itertuples(index=False), pictures)]
 
+# %% ../../nbs/app/01_rank.ipynb #0c19c51a
 def _about(card):
     "Where the strengths come from, in a line"
     tests = [f'{t} accuracy {a["accuracy"]:.1%} of {a["n_test"]:,} pairs' for t, a in card['accuracy'].items()]
@@ -187,6 +192,7 @@ def _head(attr):
                 Meta(http_equiv='Content-Security-Policy', content=_POLICY), Title(f'Sorted by {attr}'),
                 Style(Safe(_static('gallery.css'))))
 
+# %% ../../nbs/app/01_rank.ipynb #a6c1f620
 def _top(attr, card, at, n, words, reading):
     "What comes before the images"
     shown = (f"Shown: {words}. Each has its rank, its strength (the bar runs from the weakest image to the strongest) "
@@ -198,6 +204,7 @@ def _top(attr, card, at, n, words, reading):
                   P(_readable(reading) + '.') if reading else None,
                   Nav(*links, aria_label='On this page'))
 
+# %% ../../nbs/app/01_rank.ipynb #3ffae5e6
 def contact_sheet(
     ranking:pd.DataFrame, # from `rank_folder`
     folder,               # the folder it ranked

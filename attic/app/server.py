@@ -20,6 +20,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from fastcore.basics import patch
 
 from .forms import error_page
 
@@ -47,6 +48,7 @@ def refuse(
     "A page that refuses a request"
     return HTMLResponse(error_page(message), status)
 
+# %% ../../nbs/app/06_server.ipynb #4b510b36
 def _head_size(scope):
     "Bytes of a request's address and headers"
     pairs = sum(len(name) + len(value) for name, value in scope['headers'])
@@ -57,6 +59,7 @@ def _announced(headers):
     length = headers.get(b'content-length', b'0')
     return int(length) if length.isdigit() else 0
 
+# %% ../../nbs/app/06_server.ipynb #85135d33
 def _refuse_kind(scope, max_body):
     "A refusal for a request of the wrong kind or size, or None"
     headers = dict(scope['headers'])
@@ -128,23 +131,27 @@ class RateLimit:
     ):
         self.burst, self.rate, self.buckets, self.lock = burst, rate, {}, threading.Lock()
 
-    def _level(self, visitor, now):
-        "How many a visitor may have now"
-        level, then = self.buckets.get(visitor, (self.burst, now))
-        return min(self.burst, level + (now - then) * self.rate)
+# %% ../../nbs/app/06_server.ipynb #f3722aaf
+@patch
+def _level(self:RateLimit, visitor, now):
+    "How many a visitor may have now"
+    level, then = self.buckets.get(visitor, (self.burst, now))
+    return min(self.burst, level + (now - then) * self.rate)
 
-    def allow(self,
-        visitor:str,    # a worker or an address
-        now:float=None, # seconds, of any clock that only goes forward; None is the machine's
-    ) -> bool:
-        "Count one, and say whether it is allowed"
-        now = time.monotonic() if now is None else now
-        with self.lock:
-            if len(self.buckets) > 10_000: # forget those who are back at the full burst
-                self.buckets = {v: b for v, b in self.buckets.items() if self._level(v, now) < self.burst}
-            level = self._level(visitor, now)
-            self.buckets[visitor] = (level - (level >= 1), now)
-            return level >= 1
+# %% ../../nbs/app/06_server.ipynb #1ee50555
+@patch
+def allow(self:RateLimit,
+    visitor:str,    # a worker or an address
+    now:float=None, # seconds, of any clock that only goes forward; None is the machine's
+) -> bool:
+    "Count one, and say whether it is allowed"
+    now = time.monotonic() if now is None else now
+    with self.lock:
+        if len(self.buckets) > 10_000: # forget those who are back at the full burst
+            self.buckets = {v: b for v, b in self.buckets.items() if self._level(v, now) < self.burst}
+        level = self._level(visitor, now)
+        self.buckets[visitor] = (level - (level >= 1), now)
+        return level >= 1
 
 # %% ../../nbs/app/06_server.ipynb #51091253
 _NAME = re.compile(r'[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?')
@@ -154,6 +161,7 @@ def _is_name(name):
     try: return bool(ipaddress.ip_address(name))
     except ValueError: return bool(_NAME.fullmatch(name)) and '..' not in name
 
+# %% ../../nbs/app/06_server.ipynb #6f58e689
 def check_names(
     names='',       # names of hosts: a list, or a string with commas
 ) -> list:
@@ -182,6 +190,7 @@ def own_names(
 
 _PLACE = re.compile(r'(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?')
 
+# %% ../../nbs/app/06_server.ipynb #44443883
 def _check_url(url):
     "The origin of a public address; raise `ValueError` unless it is one"
     remedy = 'Give it as browsers see it, such as https://labels.example.org/'
@@ -194,6 +203,7 @@ def _check_url(url):
     port = {'http': ':80', 'https': ':443'}[parts.scheme] # browsers leave it out
     return f'{parts.scheme}://{parts.netloc.lower().removesuffix(port)}'
 
+# %% ../../nbs/app/06_server.ipynb #43f40fbe
 def base_url(
     host:str,  # where the server listens
     port:int,  # the port it got
@@ -243,27 +253,34 @@ class Crowd:
     def __init__(self): self.addresses, self.size = {}, 0
     def __len__(self): return self.size
 
-    def add(self,
-        connection, # a `LimitedProtocol`
-    ):
-        "Add one, as the youngest of its address"
-        self.addresses.setdefault(connection.address, {})[connection] = None
-        self.size += 1
+# %% ../../nbs/app/06_server.ipynb #fc41ac24
+@patch
+def add(self:Crowd,
+    connection, # a `LimitedProtocol`
+):
+    "Add one, as the youngest of its address"
+    self.addresses.setdefault(connection.address, {})[connection] = None
+    self.size += 1
 
-    def discard(self,
-        connection, # a `LimitedProtocol`, perhaps not in here
-    ):
-        "Take one out"
-        neighbours = self.addresses.get(connection.address, {})
-        if connection not in neighbours: return
-        del neighbours[connection]
-        self.size -= 1
-        if not neighbours: del self.addresses[connection.address]
+# %% ../../nbs/app/06_server.ipynb #2c07f4fd
+@patch
+def discard(self:Crowd,
+    connection, # a `LimitedProtocol`, perhaps not in here
+):
+    "Take one out"
+    neighbours = self.addresses.get(connection.address, {})
+    if connection not in neighbours: return
+    del neighbours[connection]
+    self.size -= 1
+    if not neighbours: del self.addresses[connection.address]
 
-    def drop_one(self):
-        "Close the oldest connection of the address that has most"
-        next(iter(max(self.addresses.values(), key=len))).drop()
+# %% ../../nbs/app/06_server.ipynb #4f2d880a
+@patch
+def drop_one(self:Crowd):
+    "Close the oldest connection of the address that has most"
+    next(iter(max(self.addresses.values(), key=len))).drop()
 
+# %% ../../nbs/app/06_server.ipynb #8ebdd404
 @dataclass
 class Limits:
     "Limits to connections, and the connections"
@@ -277,23 +294,29 @@ class Limits:
 
     def __post_init__(self): self.unasked, self.idling, self.busy = Crowd(), Crowd(), Crowd()
 
-    def count(self) -> int:
-        "Open connections"
-        return len(self.unasked) + len(self.idling) + len(self.busy)
+# %% ../../nbs/app/06_server.ipynb #458a25d8
+@patch
+def count(self:Limits) -> int:
+    "Open connections"
+    return len(self.unasked) + len(self.idling) + len(self.busy)
 
-    def move(self,
-        connection,    # a `LimitedProtocol`
-        state:str='',  # where it belongs now; empty when it is closed
-    ):
-        "Put a connection into a state"
-        for crowd in (self.unasked, self.idling, self.busy): crowd.discard(connection)
-        homes = dict(head=self.unasked, body=self.unasked, idle=self.idling, busy=self.busy)
-        if state: homes[state].add(connection)
+# %% ../../nbs/app/06_server.ipynb #ad46be7b
+@patch
+def move(self:Limits,
+    connection,    # a `LimitedProtocol`
+    state:str='',  # where it belongs now; empty when it is closed
+):
+    "Put a connection into a state"
+    for crowd in (self.unasked, self.idling, self.busy): crowd.discard(connection)
+    homes = dict(head=self.unasked, body=self.unasked, idle=self.idling, busy=self.busy)
+    if state: homes[state].add(connection)
 
-    def make_room(self):
-        "Close a connection where there are too many"
-        if len(self.unasked) > self.waiting: self.unasked.drop_one()
-        if self.count() > self.open: next(filter(len, (self.idling, self.unasked, self.busy))).drop_one()
+# %% ../../nbs/app/06_server.ipynb #bfbe72bf
+@patch
+def make_room(self:Limits):
+    "Close a connection where there are too many"
+    if len(self.unasked) > self.waiting: self.unasked.drop_one()
+    if self.count() > self.open: next(filter(len, (self.idling, self.unasked, self.busy))).drop_one()
 
 # %% ../../nbs/app/06_server.ipynb #d4cc894b
 MAX_LEFT_OVER = 4_000_000 # bytes that are still read after an answer, so that the client gets to see it
@@ -353,6 +376,7 @@ def _state_of(connection):
     if answered and not connection.conn.trailing_data[0]: return 'idle', None # uvicorn has a timer for it
     return 'head', limits.head
 
+# %% ../../nbs/app/06_server.ipynb #354b9220
 def _update(self):
     "Note the state, start its timer when it is new, and make room"
     if self.transport.is_closing() and not self.transport.get_write_buffer_size(): return self._stop()
@@ -364,6 +388,7 @@ def _update(self):
     self.limits.move(self, state)
     self.limits.make_room()
 
+# %% ../../nbs/app/06_server.ipynb #157a0746
 def _stop(self):
     "Forget the connection and its timers"
     for timer in (self.deadline, self.stuck):
@@ -383,6 +408,7 @@ def _may_open():
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return wanted
 
+# %% ../../nbs/app/06_server.ipynb #b0e71ab5
 def default_limits() -> Limits:
     "Limits that fit what this process may open"
     most = max(50, min(2000, _may_open() - 200))
@@ -414,6 +440,7 @@ def server_config(
 
 def _interrupt(*_): raise KeyboardInterrupt
 
+# %% ../../nbs/app/06_server.ipynb #2b9b16d3
 @contextmanager
 def _ending_alike():
     "Let SIGTERM and a terminal that is closed end a program as Ctrl+C does"
@@ -425,6 +452,7 @@ def _ending_alike():
     finally:
         for number, handler in zip(numbers, before): signal.signal(number, handler)
 
+# %% ../../nbs/app/06_server.ipynb #2f4de755
 def run(
     app,                # an ASGI application
     sock:socket.socket, # from `listen`

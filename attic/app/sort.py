@@ -31,6 +31,7 @@ class Placed:
     n:int            # answers it was fitted to
     turned:float|None=None # share of pairs that answers have turned round since the text's order; None without one
 
+# %% ../../nbs/app/02_sort.ipynb #f9860437
 class Learner:
     "The order for one word, from everyone's answers or one person's"
     def __init__(self,
@@ -57,6 +58,7 @@ def _arrays(self:Learner, row):
     self.missing = len(rows) - len(t)
     return np.array(a, int), np.array(b, int), np.array(t, float)
 
+# %% ../../nbs/app/02_sort.ipynb #b9c3822f
 @patch
 def _start(self:Learner, ready, scores):
     "Begin an order anew: there are more images, or what a text says of them"
@@ -68,6 +70,7 @@ def _turned(mean, scores):
     from attic.models.order import settled
     return None if scores is None else 1 - settled(mean, scores)
 
+# %% ../../nbs/app/02_sort.ipynb #d99407b7
 @patch
 def fit(self:Learner):
     "Fit the order to all answers that there are now"
@@ -86,6 +89,7 @@ def fit(self:Learner):
     self._look_ahead(a, b)
     return self
 
+# %% ../../nbs/app/02_sort.ipynb #8df2cfe5
 @patch
 def from_answers(self:Learner):
     "The order that the answers alone give, which holds for images that no text was asked about"
@@ -107,18 +111,21 @@ def _look_ahead(self:Learner, a, b):
     sql = 'INSERT OR REPLACE INTO outlooks VALUES (?, ?, ?, ?, ?, ?)'
     with self.session.store.change() as con: con.execute(sql, row)
 
+# %% ../../nbs/app/02_sort.ipynb #2231151d
 @patch
 def outlooks(self:Learner) -> list: # n answers, share of pairs in order, the same after further answers, their number
     "How many pairs have been in the right order, by the model itself, and what further answers would have brought"
     sql = 'SELECT n, now, after, more FROM outlooks WHERE word = ? AND whose = ? AND n <= ? ORDER BY n'
     return self.session.store.ask(sql, self.word, self.whose, self.n)
 
+# %% ../../nbs/app/02_sort.ipynb #536e3c3a
 def brings_little(
     outlooks:list, # from `Learner.outlooks`
 ) -> bool:
     "Whether further answers would put few pairs right"
     return bool(outlooks) and outlooks[-1][2] - outlooks[-1][1] < LITTLE
 
+# %% ../../nbs/app/02_sort.ipynb #ed8fd015
 @patch
 def probability(self:Learner,
     a:str, # image on the left
@@ -158,6 +165,7 @@ class SortSession:
         self.stale, self.dry, self.threads, self.made, self.grown = set(), set(), [], 0, 0
         self.filling = threading.Lock()
 
+# %% ../../nbs/app/02_sort.ipynb #082ce3d6
 def make_place(
     out, # a folder, which may exist
 ) -> Path: # the same
@@ -181,6 +189,7 @@ def start(self:SortSession) -> SortSession:
         self.threads[-1].start()
     return self
 
+# %% ../../nbs/app/02_sort.ipynb #dbc1d4b3
 @patch
 def _read(self:SortSession):
     "Read the folder; what goes wrong is kept for `wait` and for the page"
@@ -194,6 +203,7 @@ def _read(self:SortSession):
     else:
         if not self.stopping: self._read_text()
 
+# %% ../../nbs/app/02_sort.ipynb #a39dd96d
 @patch
 def _read_text(self:SortSession):
     "See what a text says of the images that are ready"
@@ -204,6 +214,7 @@ def _read_text(self:SortSession):
         self.texts.state = 'off' if self.texts.clip is None else 'ready'
         self._grown()
 
+# %% ../../nbs/app/02_sort.ipynb #7a813f3f
 @patch
 def _grown(self:SortSession):
     "More is known of the images: every order is stale"
@@ -214,6 +225,7 @@ def _grown(self:SortSession):
         self.stale |= set(self.learners) | {(w, '') for w in self.store.words}
         self.wake.notify_all()
 
+# %% ../../nbs/app/02_sort.ipynb #74d905fc
 @patch
 def touch(self:SortSession,
     word:str, # sorted by
@@ -224,6 +236,7 @@ def touch(self:SortSession,
         self.dry.clear()
         self.wake.notify_all()
 
+# %% ../../nbs/app/02_sort.ipynb #ac956663
 @patch
 def stop(self:SortSession):
     "End the threads, and close the database; Python can't end in peace while one of them computes"
@@ -234,11 +247,13 @@ def stop(self:SortSession):
     for thread in self.threads: thread.join(timeout=60)
     self.store.close()
 
+# %% ../../nbs/app/02_sort.ipynb #4ab833bf
 @patch
 def forget_new(self:SortSession):
     "Take back the words that are new and that nobody has answered about, after an error"
     for word in self.new: self.remove_word(word)
 
+# %% ../../nbs/app/02_sort.ipynb #cec47df5
 @patch
 def remove_word(self:SortSession,
     word:str, # one that nobody has answered about
@@ -261,6 +276,7 @@ def wait(self:SortSession) -> SortSession:
     self.settle()
     return self
 
+# %% ../../nbs/app/02_sort.ipynb #15aa983d
 @patch
 def _is_read(self:SortSession):
     "Whether nothing more will be known of the images"
@@ -273,6 +289,7 @@ def settle(self:SortSession):
     if not (self.error and self.stale): return
     raise ValueError(f"the order cannot be learnt just now: {self.error}. Your answers are safe")
 
+# %% ../../nbs/app/02_sort.ipynb #ce6f00ff
 @patch
 def learner(self:SortSession,
     word:str,     # sorted by
@@ -286,6 +303,7 @@ def learner(self:SortSession,
             self.wake.notify_all()
         return self.learners[word, whose]
 
+# %% ../../nbs/app/02_sort.ipynb #95a457d6
 @patch
 def placed(self:SortSession,
     word:str,     # sorted by
@@ -313,6 +331,7 @@ def _work(self:SortSession):
             time.sleep(.5)
         with self.wake: self.wake.notify_all()
 
+# %% ../../nbs/app/02_sort.ipynb #2baa3ff1
 @patch
 def _work_once(self:SortSession, todo):
     "Fit some orders, and fill the queues that are short"
@@ -325,6 +344,7 @@ def _work_once(self:SortSession, todo):
             if same and grown == self.grown: self.stale.discard(key)
     for word, person in self._short(): self.fill(word, person)
 
+# %% ../../nbs/app/02_sort.ipynb #f160c49b
 @patch
 def _short(self:SortSession):
     "Queues that need pairs, unless there are none for them until something changes"
@@ -346,6 +366,7 @@ def _exhausted(self:SortSession, word, person):
     learner = self.learners.get((word, self.whose.get(person, '')))
     return n < 2 or learner and self.pictures.finished and len(self._mine(word, person)) >= n*(n - 1)//2
 
+# %% ../../nbs/app/02_sort.ipynb #eb261881
 @patch
 def _mine(self:SortSession, word, person):
     "Pairs of images that a person has answered, as positions"
@@ -365,6 +386,7 @@ def fill(self:SortSession,
     if learner.placed is None: learner.fit()
     with self.filling: self._fill(word, person, n, learner)
 
+# %% ../../nbs/app/02_sort.ipynb #c6354566
 @patch
 def _fill(self:SortSession, word, person, n, learner):
     "Choose pairs that are neither answered nor waiting"
@@ -382,11 +404,13 @@ def _fill(self:SortSession, word, person, n, learner):
     if not found: self.dry.add((word, person))
     self._append(word, person, learner, found)
 
+# %% ../../nbs/app/02_sort.ipynb #b7eaca24
 @patch
 def _is_broken(self:SortSession, learner, pair):
     "Whether one of two images can't be shown any more"
     return bool(self.pictures.broken & {learner.ready.images[k] for k in pair[:2]})
 
+# %% ../../nbs/app/02_sort.ipynb #8f5ad0cc
 @patch
 def _append(self:SortSession, word, person, learner, found):
     "Turn pairs of positions into pairs of a queue"
@@ -413,6 +437,7 @@ def _by_lot(self:SortSession, word, person):
         a, b = images[i], images[j]
         return self._pair(word, person, (a, b), 'random', learner.probability(a, b))
 
+# %% ../../nbs/app/02_sort.ipynb #27809595
 @patch
 def queue(self:SortSession,
     word:str,   # sorted by
@@ -455,6 +480,7 @@ def answer(self:SortSession,
         self.touch(word)
     return new
 
+# %% ../../nbs/app/02_sort.ipynb #1ebbc010
 @patch
 def _drop(self:SortSession, word, person, key):
     "Take a pair out of a queue"
@@ -463,6 +489,7 @@ def _drop(self:SortSession, word, person, key):
         queue[:] = [p for p in queue if p['key'] != key]
         self.dry.discard((word, person))
 
+# %% ../../nbs/app/02_sort.ipynb #3bc9e5cd
 @patch
 def undo(self:SortSession,
     person:str, # who takes it back
@@ -495,12 +522,14 @@ def neighbours(self:SortSession,
                 strength=placed.strength[image], weaker=list(placed.images[max(0, k - n):k]),
                 stronger=list(placed.images[k + 1:k + 1 + n]))
 
+# %% ../../nbs/app/02_sort.ipynb #5a4ef55e
 def _spread(at, to, n):
     "Positions to compare one with: its neighbours and all along the order, or on the way to `to` and around it"
     if to is None: return [at - 1, at + 1, *np.linspace(0, n - 1, 7)[1:-1:2].round().astype(int), n - 1, 0]
     near = max(1, n // 40)
     return [to, to + near, to - near, round((at + to)/2), round((at + 3*to)/4), round((3*at + to)/4)]
 
+# %% ../../nbs/app/02_sort.ipynb #99207159
 @patch
 def flag(self:SortSession,
     word:str,    # sorted by
@@ -534,6 +563,7 @@ def people(self:SortSession,
              GROUP BY person ORDER BY 2 DESC, 1'''
     return dict(self.store.ask(sql, word))
 
+# %% ../../nbs/app/02_sort.ipynb #a9b5b82c
 @patch
 def disagreement(self:SortSession,
     word:str, # sorted by

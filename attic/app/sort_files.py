@@ -54,12 +54,14 @@ def answered_pairs(
     at = torch.tensor([(row[r.a], row[r.b]) for r in rows], dtype=torch.long).view(-1, 2)
     return Pairs(*at.T, torch.tensor([target[r.choice] for r in rows]))
 
+# %% ../../nbs/app/08_sort_files.ipynb #3157783c
 def _accuracy(session, word, whose=''):
     "How often answers were predicted before they were given, as a card says it"
     curve = accuracy_curve(session.store.answers(word, whose))
     if not curve: return {}
     return {f'prediction of the last {curve[-1][4]} random answers': dict(accuracy=curve[-1][1], n_test=curve[-1][4])}
 
+# %% ../../nbs/app/08_sort_files.ipynb #2e0bf1f3
 def word_card(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -78,6 +80,7 @@ def word_card(
     return model_card(ex, TrainingSet(None, pairs, len(pairs)), name=file_stem(word),
                       accuracy=_accuracy(session, word, whose))
 
+# %% ../../nbs/app/08_sort_files.ipynb #30e1a4b8
 def save_ranker(
     session:SortSession, # that has learnt something
     word:str,     # sorted by
@@ -99,6 +102,7 @@ def _safe(name):
 
 def _moment(at): return time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(at))
 
+# %% ../../nbs/app/08_sort_files.ipynb #f2e80f77
 def answers_table(
     session:SortSession, # with answers or not
     word:str, # sorted by
@@ -109,6 +113,7 @@ def answers_table(
             for r in session.store.answers(word)]
     return pd.DataFrame(rows, columns=['file_a', 'file_b', 'answer', 'person', 'seconds', 'at', 'how', 'predicted'])
 
+# %% ../../nbs/app/08_sort_files.ipynb #2c9d0cf8
 def votes_table(
     session:SortSession, # with answers or not
     word:str, # sorted by
@@ -125,6 +130,7 @@ def votes_table(
     rows = [(name(a), name(b), word, v[a], v[b]) for (a, b), v in votes.items()]
     return pd.DataFrame(rows, columns=['file_a', 'file_b', 'attribute', 'votes_a', 'votes_b'])
 
+# %% ../../nbs/app/08_sort_files.ipynb #f7caed99
 def as_csv(
     table:pd.DataFrame, # any of the above
 ) -> str:
@@ -146,6 +152,7 @@ def _written(folder):
     except (OSError, ValueError): return []
     return [n for n in map(str, listed) if re.fullmatch(r'\d{4,}_[^/\\]*', n)]
 
+# %% ../../nbs/app/08_sort_files.ipynb #dcdca6bd
 def check_folder(
     session:SortSession, # whose images will be written
     folder, # where to; it may not exist yet
@@ -159,6 +166,7 @@ def check_folder(
     if other: raise ValueError(f"{folder} holds other things, such as {other[0]!r}. Name an empty folder")
     return folder
 
+# %% ../../nbs/app/08_sort_files.ipynb #605e6c23
 def write_files(
     session:SortSession, # that has learnt something
     word:str,   # sorted by
@@ -181,6 +189,7 @@ def write_files(
         else: _link(session.folder/source, folder/name)
     return len(names)
 
+# %% ../../nbs/app/08_sort_files.ipynb #b2379376
 def renew_files(
     session:SortSession, # that has learnt something
     word:str, # sorted by
@@ -193,6 +202,7 @@ def renew_files(
         except (ValueError, OSError) as e: said.append(f'{way} is not renewed: {e}')
     return said
 
+# %% ../../nbs/app/08_sort_files.ipynb #5326b6fc
 def _link(source, target):
     "A symbolic link; raise `ValueError` naming --copy where there are none"
     try: target.symlink_to(source)
@@ -212,11 +222,13 @@ def gallery(
     table.attrs['reading'] = f"{len(table):,} images, sorted by {card['budget']['real']:,} answers"
     return contact_sheet(table, session.folder, card, place=place)
 
+# %% ../../nbs/app/08_sort_files.ipynb #1a532ed6
 def _write(path, text):
     "A text file, whole or not at all"
     with atomic_write(path) as tmp: tmp.write_text(text, encoding='utf-8', errors='backslashreplace')
     return path
 
+# %% ../../nbs/app/08_sort_files.ipynb #96423949
 def write_tables(
     session:SortSession, # that has learnt something
     word:str, # sorted by
@@ -227,6 +239,7 @@ def write_tables(
     return [out/'order.csv', _write(out/'answers.csv', as_csv(answers_table(session, word))),
             _write(out/'pairs.csv', as_csv(votes_table(session, word)))]
 
+# %% ../../nbs/app/08_sort_files.ipynb #e0811364
 def take_away(
     session:SortSession, # that has learnt something
     word:str, # sorted by
@@ -237,6 +250,7 @@ def take_away(
     if not lacks_ranker(session, word): files += model_files(save_ranker(session, word, out/file_stem(word)))[::-1]
     return files
 
+# %% ../../nbs/app/08_sort_files.ipynb #f1d89298
 def lacks_ranker(
     session:SortSession, # that has learnt something
     word:str, # sorted by
@@ -256,6 +270,7 @@ def _numbers(df, column, default):
     if column not in df: return [default]*len(df)
     return [default if np.isnan(v) else float(v) for v in read_numbers(df[column].astype(str))[0]]
 
+# %% ../../nbs/app/08_sort_files.ipynb #3a4a2e8b
 def _from_votes(df, path, word):
     "A table of votes as one of answers: more votes are the answer"
     if 'attribute' in df:
@@ -265,6 +280,7 @@ def _from_votes(df, path, word):
     sign = np.sign(np.array(a) - np.array(b))
     return df.assign(answer=[{1.: 'more', 0.: 'equal', -1.: 'less'}.get(s, 'no number of votes') for s in sign])
 
+# %% ../../nbs/app/08_sort_files.ipynb #fef6069a
 def _read(path, word):
     "A table of answers or of votes, as one of answers"
     df = read_table(path, ['file_a', 'file_b'], _REMEDY, _NAMES)
@@ -272,6 +288,7 @@ def _read(path, word):
     elif 'answer' not in df: read_table(path, ['file_a', 'file_b', 'answer'], _REMEDY, _NAMES) # says what is missing
     return df.assign(answer=df.answer.str.strip().str.lower())
 
+# %% ../../nbs/app/08_sort_files.ipynb #aa299d52
 def _without_gone(df, found, path, session):
     "The rows whose files are still there; `DataError` when none is left"
     known = [name for name, in session.store.ask('SELECT name FROM images')]
@@ -282,6 +299,7 @@ def _without_gone(df, found, path, session):
     if n: session.pictures.notes.append(f"{n:,} answers of {Path(path).name} are about files that are gone: left out")
     return left
 
+# %% ../../nbs/app/08_sort_files.ipynb #c22166f2
 def read_answers(
     path,   # a CSV file
     session:SortSession, # whose images have been listed
@@ -318,6 +336,7 @@ def _as_rows(df, sides, word):
                          choice=ANSWERS[answer], how='file', predicted=None, seconds=seconds, at=time.time()))
     return rows
 
+# %% ../../nbs/app/08_sort_files.ipynb #7b1f0396
 def add_answers(
     session:SortSession, # whose images have been listed
     word:str, # that the answers are about
@@ -345,6 +364,7 @@ def _column(session, spec):
     if lost: raise DataError(f"{path} has no number in {column!r} for {', '.join(lost)}. Add it, or move the image")
     return v
 
+# %% ../../nbs/app/08_sort_files.ipynb #16b87590
 def simulate(
     session:SortSession, # whose images are ready
     word:str,   # sorted by
@@ -371,6 +391,7 @@ def simulate(
     session.settle()
     return pd.DataFrame(curve, columns=['answers', 'accuracy'])
 
+# %% ../../nbs/app/08_sort_files.ipynb #791c516b
 def _next_pair(session, word):
     "The next pair for the simulated person, chosen by an order that knows all earlier answers; None at the end"
     session.settle()

@@ -23,6 +23,7 @@ def _sha256(path):
     "Hash of a file's bytes"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()[:32]
 
+# %% ../../nbs/app/10_sort_folder.ipynb #12c374f0
 @dataclass(frozen=True)
 class ReadyImages:
     "Images that can be compared"
@@ -36,6 +37,7 @@ class ReadyImages:
         "Where an image is among them"
         return dict(zip(self.images, range(len(self.images))))
 
+# %% ../../nbs/app/10_sort_folder.ipynb #5ae8ae58
 class Pictures:
     "The images of a folder: which there are, which are ready to be compared, and what has changed"
     def __init__(self,
@@ -52,21 +54,24 @@ class Pictures:
         self.listed, self.go = threading.Event(), threading.Event()
         self.go.set()
 
-    def name(self,
-        image:str, # hash
-    ) -> str:
-        "The name of an image, or what it was called when it was last seen"
-        if image in self.names: return readable(self.names[image][0])
-        return next((n for n, in self.store.ask('SELECT name FROM images WHERE image = ?', image)), 'unknown')
+# %% ../../nbs/app/10_sort_folder.ipynb #bb916e96
+@patch
+def name(self:Pictures,
+    image:str, # hash
+) -> str:
+    "The name of an image, or what it was called when it was last seen"
+    if image in self.names: return readable(self.names[image][0])
+    return next((n for n, in self.store.ask('SELECT name FROM images WHERE image = ?', image)), 'unknown')
 
-    @property
-    def finished(self): return self.stage == 'ready'
+@patch(as_prop=True)
+def finished(self:Pictures): return self.stage == 'ready'
 
-    @property
-    def images(self): return self.ready.images
+@patch(as_prop=True)
+def images(self:Pictures): return self.ready.images
 
-    @property
-    def row(self): return self.ready.row
+# %% ../../nbs/app/10_sort_folder.ipynb #bdc671ed
+@patch(as_prop=True)
+def row(self:Pictures): return self.ready.row
 
 # %% ../../nbs/app/10_sort_folder.ipynb #s022
 def is_outside(
@@ -77,6 +82,7 @@ def is_outside(
     try: return not path.resolve(strict=True).is_relative_to(folder)
     except (OSError, RuntimeError): return True
 
+# %% ../../nbs/app/10_sort_folder.ipynb #399da0d5
 def too_few(
     folder,  # that is sorted
     n:int,   # different images in it
@@ -93,6 +99,7 @@ def too_few(
     raise DataError(f"{folder} holds {n} different image{'s'*(n != 1)}{said}. "
                     "Put at least 2 there, or name another folder")
 
+# %% ../../nbs/app/10_sort_folder.ipynb #1dadb8d3
 def check_images(
     folder, # that will be sorted
 ):
@@ -101,6 +108,7 @@ def check_images(
     found, left_out, others = list_images(folder)
     too_few(folder, len(found), left_out, others)
 
+# %% ../../nbs/app/10_sort_folder.ipynb #5d938067
 @patch
 def list_files(self:Pictures):
     "Find the files, and hash those that are new; raise `DataError` when there are fewer than two"
@@ -117,6 +125,7 @@ def list_files(self:Pictures):
     self._remember(now, {n: image for n, (image, *_) in known.items()})
     too_few(self.folder, len(self.paths), self.left_out, self.others)
 
+# %% ../../nbs/app/10_sort_folder.ipynb #9553dd9b
 @patch
 def _hash(self:Pictures, name, path, known):
     "Hash of an image, or None with a reason in `left_out`"
@@ -141,6 +150,7 @@ def _some(names, n=3):
     names = sorted(names)
     return ', '.join(names[:n]) + (f' and {len(names) - n:,} more' if len(names) > n else '')
 
+# %% ../../nbs/app/10_sort_folder.ipynb #98543a0d
 def folder_changes(
     now:dict,    # name -> image
     before:dict, # the same, the last time; empty the first time
@@ -170,6 +180,7 @@ def _remember(self:Pictures, now, before):
         names = [(image, self.name(image)) for image in self.names]
         con.executemany('INSERT INTO images VALUES (?, ?) ON CONFLICT DO UPDATE SET name = excluded.name', names)
 
+# %% ../../nbs/app/10_sort_folder.ipynb #34341662
 @patch
 def read(self:Pictures,
     grown=lambda: None, # called when more images are ready
@@ -200,6 +211,7 @@ def read(self:Pictures,
     self.stage = 'ready'
     grown()
 
+# %% ../../nbs/app/10_sort_folder.ipynb #3a0ded23
 @patch
 def _grow(self:Pictures, fresh):
     "Make further images ready"
@@ -223,15 +235,17 @@ class TextScores:
         self.clip, self.rows, self.kept = None, {}, {} # the network; image -> its features; word -> its scores
         self.state, self.done, self.note = 'off' if wanted is False else 'waiting', 0, '' # then 'reading', 'ready'
 
-    @property
-    def pending(self): return self.state in ('waiting', 'reading')
+# %% ../../nbs/app/10_sort_folder.ipynb #4e9ebc74
+@patch(as_prop=True)
+def pending(self:TextScores): return self.state in ('waiting', 'reading')
 
-    def require(self):
-        "Download the weights unless they are here; raise `ValueError` saying what is missing"
-        from attic.models.zeroshot import load_clip, missing_weights
-        if not missing_weights(self.config.model): return
-        try: load_clip(self.config.model)
-        except (RuntimeError, OSError) as e: raise ValueError(f"--text: {e}. Or leave out --text") from e
+@patch
+def require(self:TextScores):
+    "Download the weights unless they are here; raise `ValueError` saying what is missing"
+    from attic.models.zeroshot import load_clip, missing_weights
+    if not missing_weights(self.config.model): return
+    try: load_clip(self.config.model)
+    except (RuntimeError, OSError) as e: raise ValueError(f"--text: {e}. Or leave out --text") from e
 
 # %% ../../nbs/app/10_sort_folder.ipynb #6bda4986
 @patch
@@ -254,6 +268,7 @@ def read(self:TextScores,
     except Exception as e: self.note = f"the order starts without the text: {type(e).__name__}: {e}"
     else: self.clip, self.rows = (clip, rows) if rows else (None, {})
 
+# %% ../../nbs/app/10_sort_folder.ipynb #8a9b571e
 @patch
 def scores(self:TextScores,
     word:str,          # sorted by

@@ -36,6 +36,7 @@ class SortPage:
         self.saving, self.saved = {}, {}
         session.pictures.go.clear() # PyTorch can wait until the page is there
 
+# %% ../../nbs/app/07_sort_page.ipynb #394bf034
 PUBLIC = ('/', '/sort.css', '/sort.js')
 
 @patch
@@ -51,6 +52,7 @@ def check_access(self:SortPage,
     elsewhere = req.method == 'POST' and not from_here(req, self.public)
     if elsewhere: return refuse('This form was sent from another site.')
 
+# %% ../../nbs/app/07_sort_page.ipynb #134120ee
 @patch
 def sign_in(self:SortPage,
     req,  # the request, with the key and perhaps a name
@@ -75,6 +77,7 @@ def _word(self:SortPage, asked):
         raise ValueError(f"{str(asked)[:60]!r} is not sorted by any more; load the page again")
     return asked or words[0]
 
+# %% ../../nbs/app/07_sort_page.ipynb #2dbaa99b
 @patch
 def show(self:SortPage,
     req,  # the request, perhaps with a word
@@ -86,6 +89,7 @@ def show(self:SortPage,
     empty = [w for w in words if not self.session.store.answers(w)]
     return HTMLResponse(sort_document(word, words, person, token, empty))
 
+# %% ../../nbs/app/07_sort_page.ipynb #18c833f1
 @patch
 def _form(self:SortPage, data, sess):
     "Person and word of a form; raise `ValueError` for one that is not from this page"
@@ -106,6 +110,7 @@ def coming(self:SortPage,
     return dict(queue=queue[:QUEUE + 6], last=self.session.store.last(word, person), mine=len(mine),
                 exhausted=not queue and self.session.pictures.finished)
 
+# %% ../../nbs/app/07_sort_page.ipynb #3a15d3a2
 @patch
 def folder(self:SortPage) -> dict:
     "How far the folder has been read, and what was noticed"
@@ -115,6 +120,7 @@ def folder(self:SortPage) -> dict:
     return dict(stage=p.stage, done=p.done, total=p.total, ready=len(p.images), error=p.error or self.session.error,
                 notes=notes, name=self.session.folder.name)
 
+# %% ../../nbs/app/07_sort_page.ipynb #a7c586c5
 @patch
 def learnt(self:SortPage,
     word:str,      # sorted by
@@ -132,6 +138,7 @@ def learnt(self:SortPage,
                 curve=thinned(accuracy_curve(rows)), outlook=thinned(outlooks), repeats=contradictions(rows),
                 whose=whose, people=session.people(word), text=session.texts.state, turned=placed and placed.turned)
 
+# %% ../../nbs/app/07_sort_page.ipynb #785fa0fb
 def thinned(
     points:list, # of a curve
     most:int=60, # points to keep
@@ -140,6 +147,7 @@ def thinned(
     if len(points) <= most: return points
     return [points[round(k*(len(points) - 1)/(most - 1))] for k in range(most)]
 
+# %% ../../nbs/app/07_sort_page.ipynb #a61d30d4
 @patch
 def state(self:SortPage,
     req,  # the request: word, and n, the pictures of the strip
@@ -167,6 +175,7 @@ def answer(self:SortPage,
     new = self.session.answer(person, str(data.get('ticket', '')), choice, seconds, client)
     return self.coming(word, person) | dict(new=new)
 
+# %% ../../nbs/app/07_sort_page.ipynb #02c56468
 @patch
 def undo(self:SortPage,
     data:dict, # the form: token, word, client
@@ -177,6 +186,7 @@ def undo(self:SortPage,
     done = self.session.undo(person, str(data.get('client', '')))
     return self.coming(word, person) | dict(undone=done)
 
+# %% ../../nbs/app/07_sort_page.ipynb #e7e26b6f
 @patch
 def flag(self:SortPage,
     data:dict, # the form: token, word, image, and `to`: a place from 0 to 1, 'lower', 'higher' or 'ask'
@@ -203,6 +213,7 @@ def where(self:SortPage,
     word, whose = self._word(req.query_params.get('word')), self.session.whose.get(sess['person'], '')
     return self.session.neighbours(word, req.query_params.get('image', ''), whose=whose)
 
+# %% ../../nbs/app/07_sort_page.ipynb #295c0917
 @patch
 def add_word(self:SortPage,
     data:dict, # the form: token, new
@@ -215,6 +226,7 @@ def add_word(self:SortPage,
     self.session.touch(word)
     return dict(word=word)
 
+# %% ../../nbs/app/07_sort_page.ipynb #b7b5cc09
 @patch
 def remove_word(self:SortPage,
     data:dict, # the form: token, old
@@ -227,6 +239,7 @@ def remove_word(self:SortPage,
     if not self.session.remove_word(old): raise ValueError(f'There are answers about “{old[:60]}”, so it stays.')
     return dict(removed=True)
 
+# %% ../../nbs/app/07_sort_page.ipynb #83191f1f
 @patch
 def learn_from(self:SortPage,
     data:dict, # the form: token, word, whose
@@ -239,6 +252,7 @@ def learn_from(self:SortPage,
     self.session.learner(word, self.session.whose[person])
     return self.coming(word, person)
 
+# %% ../../nbs/app/07_sort_page.ipynb #bbb25dd8
 @patch
 def compare(self:SortPage,
     req,  # the request: word
@@ -272,6 +286,7 @@ def image(self:SortPage,
         self.session.pictures.broken.add(image)
         return refuse(f'This picture cannot be shown: {why}.', 404)
 
+# %% ../../nbs/app/07_sort_page.ipynb #6a004d79
 @patch
 def why(self:SortPage,
     image:str, # hash, from the address
@@ -304,6 +319,7 @@ def _save(self:SortPage, word, way):
         raise
     finally: self.saving.pop(word, None)
 
+# %% ../../nbs/app/07_sort_page.ipynb #566f429f
 @patch
 def save(self:SortPage,
     data:dict, # the form: token, word, way
@@ -319,6 +335,7 @@ def save(self:SortPage,
         self.saving[word].start()
     return dict(saving=True)
 
+# %% ../../nbs/app/07_sort_page.ipynb #1b98157c
 @patch
 def saves(self:SortPage,
     req,  # the request: word
@@ -376,6 +393,7 @@ def _sent(handler):
     def reply(data:dict, sess): return _json(handler, data, sess)
     return reply
 
+# %% ../../nbs/app/07_sort_page.ipynb #8c368292
 @patch
 def routes(self:SortPage):
     "Address, handler and method of everything that is served"
@@ -406,6 +424,7 @@ def sort_app(
 # %% ../../nbs/app/07_sort_page.ipynb #c1615bd1
 def _loopback(host): return host in ('127.0.0.1', 'localhost', '::1')
 
+# %% ../../nbs/app/07_sort_page.ipynb #9829b6ab
 def serve_sort(
     session:SortSession,    # not started
     host:str='127.0.0.1',   # where to listen; 0.0.0.0 lets others in
@@ -425,6 +444,7 @@ def serve_sort(
     run(app, sock)
     for thread in list(app.state.page.saving.values()): thread.join()
 
+# %% ../../nbs/app/07_sort_page.ipynb #aab07d24
 def own_hosts(
     host:str, # where the server listens
 ) -> list:
@@ -448,6 +468,7 @@ def _finish(session, first, copy='', link=''):
     for folder, way in ((copy, 'copy'), (link, 'link')):
         if folder: print(f'  {folder}: {sort_files.write_files(session, first, folder, way):,} files', flush=True)
 
+# %% ../../nbs/app/07_sort_page.ipynb #da7d3f98
 def _check_answered(session, word):
     "Raise `ValueError` for a word that nobody has answered about"
     if session.people(word): return
@@ -462,6 +483,7 @@ def _learn(session, word, answers):
     print(f'{answers}: {add_answers(session, word, answers)} new answers about {word!r}', flush=True)
     for note in session.pictures.notes[before:]: print(f'  {note}', flush=True)
 
+# %% ../../nbs/app/07_sort_page.ipynb #6237c2bc
 def _try_out(session, word, spec, n, noise):
     "Simulate, print the curve, and write it beside the order"
     from attic.app.sort_files import simulate, write_tables
@@ -471,6 +493,7 @@ def _try_out(session, word, spec, n, noise):
     curve.round(4).to_csv(files[0].with_name('curve.csv'), index=False)
     print(f'order: {files[0]}', f"curve: {files[0].with_name('curve.csv')}", sep='\n')
 
+# %% ../../nbs/app/07_sort_page.ipynb #aa593eea
 def sort_folder_by(
     folder,        # a folder of images
     words:str,     # what is compared, such as cosy; several with commas
@@ -499,6 +522,7 @@ def sort_folder_by(
         if simulate: _try_out(session, words[0], simulate, n, noise)
         else: _sort(session, answers, copy, link, host, port, names, no_browser)
 
+# %% ../../nbs/app/07_sort_page.ipynb #b7f9c468
 @contextmanager
 def _ending(session):
     "End a session's threads in any case; after an error, its new words go again"
@@ -509,6 +533,7 @@ def _ending(session):
         raise ValueError(f"{session.store.path} cannot be written ({e}). Make room; what it held is kept") from e
     finally: session.stop()
 
+# %% ../../nbs/app/07_sort_page.ipynb #a84b98d3
 def _sort(session, answers, copy, link, host, port, names, no_browser):
     "Learn from a file or on the page, and write what is taken away"
     from attic.app.sort_files import check_folder

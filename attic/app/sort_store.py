@@ -23,6 +23,7 @@ def _one_line(text):
     kept = ''.join(c for c in str(text) if unicodedata.category(c)[0] != 'C' or c.isspace())
     return ' '.join(kept.split())
 
+# %% ../../nbs/app/09_sort_store.ipynb #0636d3cf
 def clean_word(
     text:str, # what somebody typed
 ) -> str:
@@ -32,6 +33,7 @@ def clean_word(
     if len(word) <= MAX_WORD: return word
     raise ValueError(f"the word has {len(word)} characters: {word[:30]!r}... Use at most {MAX_WORD}")
 
+# %% ../../nbs/app/09_sort_store.ipynb #f80e3cca
 def clean_name(
     text:str, # what somebody typed
 ) -> str:
@@ -40,6 +42,7 @@ def clean_name(
     if 0 < len(name) <= MAX_NAME: return name
     raise ValueError(f"a name has 1 to {MAX_NAME} characters, not {len(name)}. Choose another")
 
+# %% ../../nbs/app/09_sort_store.ipynb #05338179
 def readable(
     name:str, # of a file; it may hold bytes that are no text
 ) -> str:
@@ -68,6 +71,7 @@ CREATE TABLE IF NOT EXISTS outlooks (word TEXT, whose TEXT, n INTEGER, now REAL 
     PRIMARY KEY (word, whose, n)) STRICT;
 """
 
+# %% ../../nbs/app/09_sort_store.ipynb #ab04891c
 def _connect(path):
     "Open a database and make its tables; raise `ValueError` when it cannot be used"
     con = None
@@ -95,25 +99,30 @@ class SortStore:
         with self.change() as con: con.executemany('INSERT OR IGNORE INTO about VALUES (?, ?)', new)
         self.keys = dict(self.ask('SELECT name, value FROM about'))
 
-    @contextmanager
-    def change(self):
-        "A transaction: all of it is on the disk when the block ends, or nothing"
-        with self.lock:
-            self.con.execute('BEGIN IMMEDIATE')
-            try: yield self.con; self.con.execute('COMMIT')
-            finally:
-                if self.con.in_transaction: self.con.execute('ROLLBACK')
+# %% ../../nbs/app/09_sort_store.ipynb #d469659c
+@patch
+@contextmanager
+def change(self:SortStore):
+    "A transaction: all of it is on the disk when the block ends, or nothing"
+    with self.lock:
+        self.con.execute('BEGIN IMMEDIATE')
+        try: yield self.con; self.con.execute('COMMIT')
+        finally:
+            if self.con.in_transaction: self.con.execute('ROLLBACK')
 
-    def ask(self,
-        sql:str, # a query
-        *args,   # its values
-    ) -> list:   # rows as tuples
-        "Read from the database"
-        with self.lock: return self.con.execute(sql, args).fetchall()
+# %% ../../nbs/app/09_sort_store.ipynb #0b67b78e
+@patch
+def ask(self:SortStore,
+    sql:str, # a query
+    *args,   # its values
+) -> list:   # rows as tuples
+    "Read from the database"
+    with self.lock: return self.con.execute(sql, args).fetchall()
 
-    def close(self):
-        "Close the database"
-        with self.lock: self.con.close()
+@patch
+def close(self:SortStore):
+    "Close the database"
+    with self.lock: self.con.close()
 
 # %% ../../nbs/app/09_sort_store.ipynb #s008
 @patch
@@ -130,6 +139,7 @@ def add_word(self:SortStore,
         con.execute('INSERT OR IGNORE INTO words VALUES (?, ?)', (word, stem))
     return word
 
+# %% ../../nbs/app/09_sort_store.ipynb #53214061
 @patch
 def remove_word(self:SortStore,
     word:str, # one that nobody has answered about
@@ -139,11 +149,13 @@ def remove_word(self:SortStore,
         sql = 'DELETE FROM words WHERE word = ? AND word NOT IN (SELECT word FROM answers WHERE undone = 0)'
         return con.execute(sql, (word,)).rowcount == 1
 
+# %% ../../nbs/app/09_sort_store.ipynb #815ed6a6
 @patch(as_prop=True)
 def words(self:SortStore) -> dict: # word -> name of its files, the oldest first
     "The words of a folder"
     return dict(self.ask('SELECT word, stem FROM words ORDER BY rowid'))
 
+# %% ../../nbs/app/09_sort_store.ipynb #0eb5b64f
 @patch
 def add_person(self:SortStore,
     text:str, # a name; one that is there already stays
@@ -167,6 +179,7 @@ def add(self:SortStore,
     with self.change() as con:
         return sum(con.execute(_INSERT, itemgetter(*_COLUMNS)(r)).rowcount for r in rows)
 
+# %% ../../nbs/app/09_sort_store.ipynb #6ddfc7d2
 @patch
 def last(self:SortStore,
     word:str,   # sorted by
@@ -176,6 +189,7 @@ def last(self:SortStore,
     sql = 'SELECT client FROM answers WHERE word = ? AND person = ? AND undone = 0 ORDER BY id DESC LIMIT 1'
     return next((c for c, in self.ask(sql, word, person)), None)
 
+# %% ../../nbs/app/09_sort_store.ipynb #355e445a
 @patch
 def is_answered(self:SortStore,
     word:str,   # sorted by
@@ -186,6 +200,7 @@ def is_answered(self:SortStore,
     sql = 'SELECT 1 FROM answers WHERE word = ? AND person = ? AND pair = ? AND undone = 0'
     return bool(self.ask(sql, word, person, pair))
 
+# %% ../../nbs/app/09_sort_store.ipynb #2e6ad65b
 @patch
 def undo(self:SortStore,
     person:str, # who takes it back
@@ -212,6 +227,7 @@ class Answer:
     seconds:float    # that it took
     at:float         # when, seconds since 1970
 
+# %% ../../nbs/app/09_sort_store.ipynb #7ad5e4cd
 @patch
 def answers(self:SortStore,
     word:str,      # sorted by
@@ -237,6 +253,7 @@ def _tested(answers):
     return [(n, (r.predicted > .5) == (r.choice == 'more')) for n, r in enumerate(counted)
             if r.how == 'random' and r.predicted is not None and r.predicted != .5 and r.choice != 'equal']
 
+# %% ../../nbs/app/09_sort_store.ipynb #4f5d89c9
 def accuracy_curve(
     answers:list, # from `SortStore.answers`
 ) -> list:        # n answers, share right, low, high, random pairs it is of; the last is how good it is now
@@ -251,6 +268,7 @@ def accuracy_curve(
 # %% ../../nbs/app/09_sort_store.ipynb #s018
 def _sign(row): return dict(more=1, less=-1).get(row.choice, 0)
 
+# %% ../../nbs/app/09_sort_store.ipynb #f8bbb705
 def contradictions(
     answers:list, # from `SortStore.answers`
 ) -> tuple[int, int]: # repeats answered differently, repeats

@@ -33,18 +33,20 @@ class PictureCache:
         self.pictures, self.most, self.bytes = pictures, most, 0
         self.kept, self.lock = OrderedDict(), threading.Lock()
 
-    def get(self,
-        image:str, # hash
-        size:int,  # one of `SIZES`
-    ) -> bytes:    # JPEG
-        "A picture; raise `KeyError` for one that isn't listed or no longer what it was, `ValueError` if unreadable"
-        with self.lock:
-            if (image, size) in self.kept:
-                self.kept.move_to_end((image, size))
-                return self.kept[image, size]
-        jpeg = self._encode(image, size)
-        self._keep((image, size), jpeg)
-        return jpeg
+# %% ../../nbs/app/11_sort_view.ipynb #fb0b0d7b
+@patch
+def get(self:PictureCache,
+    image:str, # hash
+    size:int,  # one of `SIZES`
+) -> bytes:    # JPEG
+    "A picture; raise `KeyError` for one that isn't listed or no longer what it was, `ValueError` if unreadable"
+    with self.lock:
+        if (image, size) in self.kept:
+            self.kept.move_to_end((image, size))
+            return self.kept[image, size]
+    jpeg = self._encode(image, size)
+    self._keep((image, size), jpeg)
+    return jpeg
 
 # %% ../../nbs/app/11_sort_view.ipynb #c7c4ff1c
 @patch
@@ -62,6 +64,7 @@ def _encode(self:PictureCache, image, size):
     im.save(file, 'JPEG', quality=82 if size < 500 else 88)
     return file.getvalue()
 
+# %% ../../nbs/app/11_sort_view.ipynb #43425dc5
 @patch
 def _keep(self:PictureCache, key, jpeg):
     "Keep a picture, and forget the oldest ones"
@@ -115,6 +118,7 @@ def _document(title, *body, **attrs):
                 Title(title), Link(rel='stylesheet', href='/sort.css'), Link(rel='icon', href='data:,'))
     return '<!doctype html>' + to_xml(Html(head, Body(*body, **attrs), lang='en'), indent=False)
 
+# %% ../../nbs/app/11_sort_view.ipynb #6724df8b
 def name_page(
     key:str,    # the link's
     error:str='', # what was wrong with a name
@@ -137,6 +141,7 @@ def _tool(id, text, *keys, **attrs):
     "A button with its keys"
     return Button(Span(text), *[Kbd(k) for k in keys], id=id, type='button', **attrs)
 
+# %% ../../nbs/app/11_sort_view.ipynb #99245f01
 def _ask():
     "Two pictures, and what can be said about them"
     tools = [_tool('undo', 'Undo', '⌫', disabled=True),
@@ -149,6 +154,7 @@ def _ask():
         Div(*tools, cls='tools', role='group', aria_label='Other answers'),
         P(id='notice', cls='notice', role='status'), cls='ask', aria_labelledby='question')
 
+# %% ../../nbs/app/11_sort_view.ipynb #2aefa06e
 def _strip():
     "The folder, from least to most"
     ends = Div(Span('least “', Em(cls='word'), '”'), H2('Your folder, in order', id='strip-title'),
@@ -162,6 +168,7 @@ def _chart(id, title):
     words = P(Strong(id=f'{id}-number'), ' ', Span(id=f'{id}-words'))
     return Section(H3(title), words, Div(id=f'{id}-chart', cls='chart'))
 
+# %% ../../nbs/app/11_sort_view.ipynb #d3d81405
 def _knows():
     "What is known about the order"
     choose = Label('Learn from ', Select(id='whose'))
@@ -172,6 +179,7 @@ def _knows():
         _chart('accuracy', 'It predicts you'), _chart('outlook', 'How far it is'),
         P(id='repeats', cls='soft'), P(id='text', cls='soft', hidden=True), people, _take(), notes, cls='knows')
 
+# %% ../../nbs/app/11_sort_view.ipynb #3973ce5b
 def _take():
     "What can be taken away"
     downloads = [A(text, href=f'/download/{what}', data_what=what, download=True) for what, text in
@@ -195,6 +203,7 @@ def _where():
     return Dialog(head, Div(*figures, cls='figures'), H3('Its neighbours'), Ol(id='neighbours'),
                   H3('Does it stand wrong?'), Div(*wrong, cls='row'), id='where', aria_labelledby='where-title')
 
+# %% ../../nbs/app/11_sort_view.ipynb #4823f187
 def _tab(word, href, current, empty):
     "A word, and a small x where nobody has answered about it"
     link = A(word, href=href, aria_current='page' if current else None)
@@ -202,6 +211,7 @@ def _tab(word, href, current, empty):
     gone = Button('×', type='button', data_remove=word, title=what, aria_label=what, cls='gone') if empty else None
     return Span(link, gone, cls='tab')
 
+# %% ../../nbs/app/11_sort_view.ipynb #a4ed5dea
 def sort_document(
     word:str,   # sorted by
     words:list, # all of them

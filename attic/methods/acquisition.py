@@ -23,6 +23,7 @@ def _entropy(p):
     p = np.clip(p, 1e-9, 1 - 1e-9)
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
 
+# %% ../../nbs/methods/05_acquisition.ipynb #274b4a9f
 def information(
     mean:np.ndarray,     # of differences (M,)
     variance:np.ndarray, # of differences (M,)
@@ -59,6 +60,7 @@ def _candidates(n, most, g):
     turned = g.random(len(pairs)) < .5
     return g.permutation(np.where(turned[:, None], pairs[:, ::-1], pairs))
 
+# %% ../../nbs/methods/05_acquisition.ipynb #58ec4eec
 def _unasked(pairs, asked, recent):
     "Pairs that weren't asked yet, of images that weren't shown a moment ago"
     seen = {frozenset(p) for p in asked}
@@ -80,6 +82,7 @@ def _apart(pairs, n, used):
         if not set(p) & used: out, used = [*out, p], used | set(p)
     return out
 
+# %% ../../nbs/methods/05_acquisition.ipynb #1fbf01ca
 def next_pairs(
     order:Order,   # fitted so far
     n:int=1,       # how many pairs
@@ -104,6 +107,7 @@ def next_pairs(
     out = [(*p, how) for how, some in zip(_HOW, (repeat, random, chosen)) for p in some]
     return [out[k] for k in g.permutation(len(out))]
 
+# %% ../../nbs/methods/05_acquisition.ipynb #9c81f95c
 _HOW = 'repeat', 'random', 'chosen'
 
 def _shares(c): return [c.repeat_share, c.random_share, 1 - c.repeat_share - c.random_share]
@@ -137,6 +141,7 @@ def _told(order, new, pairs):
     between, among = order.covariance(*new.T, *pairs), order.covariance(*new.T, *new.T)
     return (between * cho_solve(cho_factor(among + np.diag(1/curve)), between)).sum(0)
 
+# %% ../../nbs/methods/05_acquisition.ipynb #8e6f6513
 def outlook(
     order:Order, # fitted so far
     asked=(),    # pairs of images so far, as int (n, 2)

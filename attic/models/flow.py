@@ -15,6 +15,7 @@ from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from zuko.flows import MAF
+from fastcore.basics import patch
 
 from ..config import FlowConfig
 from ..core import progress, seed_everything
@@ -34,33 +35,42 @@ class FlowGenerator(nn.Module):
         self.vae, self.z_dim = vae, vae.z_dim
         self.flow = MAF(vae.z_dim, len(vae.y_mean), transforms=transforms, hidden_features=(hidden, hidden), passes=2)
 
-    @property
-    def y_mean(self): return self.vae.y_mean
-    @property
-    def y_std(self): return self.vae.y_std
-    @property
-    def y_chol(self): return self.vae.y_chol
+# %% ../../nbs/models/06_flow.ipynb #68f13edf
+@patch(as_prop=True)
+def y_mean(self:FlowGenerator): return self.vae.y_mean
 
-    def sample(self,
-        n:int,               # how many
-        rng:torch.Generator, # where the random numbers come from
-    ) -> tuple[torch.Tensor, torch.Tensor]: # y (n, A) in units of the strengths, z (n, z_dim)
-        "Random control parameters: strengths as they occur together, z from N(0, I)"
-        return self.vae.sample(n, rng)
+@patch(as_prop=True)
+def y_std(self:FlowGenerator): return self.vae.y_std
 
-    def decode(self,
-        y:torch.Tensor, # strengths (B, A), in their own units
-        z:torch.Tensor, # latents (B, z_dim), standard normal
-    ) -> torch.Tensor:  # images (B, 3, 64, 64) in [-1, 1]; differentiable in y and z
-        "Take z to where latents of such images lie, and decode"
-        return self.vae.decode(y, self.flow((y - self.y_mean) / self.y_std).transform.inv(z))
+@patch(as_prop=True)
+def y_chol(self:FlowGenerator): return self.vae.y_chol
 
-    def forward(self,
-        batch, # latents (B, z_dim), standardised strengths (B, A)
-    ) -> torch.Tensor: # log p(z | y) in nats (B,)
-        "Log-likelihood of latents under the prior: what training needs"
-        z, y = batch
-        return self.flow(y).log_prob(z)
+# %% ../../nbs/models/06_flow.ipynb #fe748494
+@patch
+def sample(self:FlowGenerator,
+    n:int,               # how many
+    rng:torch.Generator, # where the random numbers come from
+) -> tuple[torch.Tensor, torch.Tensor]: # y (n, A) in units of the strengths, z (n, z_dim)
+    "Random control parameters: strengths as they occur together, z from N(0, I)"
+    return self.vae.sample(n, rng)
+
+# %% ../../nbs/models/06_flow.ipynb #53a30b1f
+@patch
+def decode(self:FlowGenerator,
+    y:torch.Tensor, # strengths (B, A), in their own units
+    z:torch.Tensor, # latents (B, z_dim), standard normal
+) -> torch.Tensor:  # images (B, 3, 64, 64) in [-1, 1]; differentiable in y and z
+    "Take z to where latents of such images lie, and decode"
+    return self.vae.decode(y, self.flow((y - self.y_mean) / self.y_std).transform.inv(z))
+
+# %% ../../nbs/models/06_flow.ipynb #a0cc275c
+@patch
+def forward(self:FlowGenerator,
+    batch, # latents (B, z_dim), standardised strengths (B, A)
+) -> torch.Tensor: # log p(z | y) in nats (B,)
+    "Log-likelihood of latents under the prior: what training needs"
+    z, y = batch
+    return self.flow(y).log_prob(z)
 
 # %% ../../nbs/models/06_flow.ipynb #fl08
 @torch.no_grad()
@@ -101,6 +111,7 @@ class LatentLoader(DataLoader):
         z = self.mean[idx] + torch.randn(len(idx), self.mean.shape[1]) * self.std[idx]
         return (z.to(self.device), self.y[idx].to(self.device)), self.y[idx]
 
+# %% ../../nbs/models/06_flow.ipynb #44633876
 def latent_nll(
     log_prob:torch.Tensor, # log p(z | y) (B,)
     *_,                    # what the loader gives beside it
@@ -121,6 +132,7 @@ def _flow_learner(gen, latents, config, device):
     learn.recorder.add_time = False
     return learn
 
+# %% ../../nbs/models/06_flow.ipynb #a48497ae
 def fit_flow(
     vae:Generator,     # trained, frozen
     dataset,           # whose part 'generator' it learns from

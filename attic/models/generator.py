@@ -20,6 +20,7 @@ from fastai.data.load import DataLoader
 from fastai.optimizer import OptimWrapper
 from fastai.torch_core import to_float as to_single
 from torchvision.transforms.v2.functional import rgb_to_grayscale
+from fastcore.basics import patch
 
 from ..config import GeneratorConfig
 from ..core import check_choice, mixed_precision, progress, seed_everything
@@ -40,6 +41,7 @@ def _up(i, o):
     "Twice the side, then a convolution"
     return nn.Sequential(nn.Upsample(scale_factor=2), *_same(i, o))
 
+# %% ../../nbs/models/05_generator.ipynb #556f77ff
 def _dense(i, o):
     "A fully connected layer"
     return nn.Sequential(nn.Linear(i, o), nn.ReLU(inplace=True))
@@ -105,39 +107,47 @@ class Generator(nn.Module):
         self.register_buffer('y_std', torch.ones(n_attrs))
         self.register_buffer('y_chol', torch.eye(n_attrs))
 
-    def learn_statistics(self,
-        strengths:torch.Tensor, # of the training images, (N, A)
-    ):
-        "Remember mean, standard deviation and covariance of the strengths"
-        cov = torch.cov(strengths.T) + 1e-4 * torch.eye(strengths.shape[1])
-        self.y_mean.copy_(strengths.mean(0))
-        self.y_std.copy_(strengths.std(0))
-        self.y_chol.copy_(torch.linalg.cholesky(cov))
+# %% ../../nbs/models/05_generator.ipynb #999ef1fc
+@patch
+def learn_statistics(self:Generator,
+    strengths:torch.Tensor, # of the training images, (N, A)
+):
+    "Remember mean, standard deviation and covariance of the strengths"
+    cov = torch.cov(strengths.T) + 1e-4 * torch.eye(strengths.shape[1])
+    self.y_mean.copy_(strengths.mean(0))
+    self.y_std.copy_(strengths.std(0))
+    self.y_chol.copy_(torch.linalg.cholesky(cov))
 
-    def sample(self,
-        n:int,               # how many
-        rng:torch.Generator, # where the random numbers come from
-    ) -> tuple[torch.Tensor, torch.Tensor]: # y (n, A) in units of the strengths, z (n, z_dim)
-        "Random control parameters: strengths as they occur together, z from its prior"
-        y = torch.randn(n, len(self.y_mean), generator=rng).to(self.y_mean.device) @ self.y_chol.T + self.y_mean
-        return y, torch.randn(n, self.z_dim, generator=rng).to(y.device)
+# %% ../../nbs/models/05_generator.ipynb #ab5f45ab
+@patch
+def sample(self:Generator,
+    n:int,               # how many
+    rng:torch.Generator, # where the random numbers come from
+) -> tuple[torch.Tensor, torch.Tensor]: # y (n, A) in units of the strengths, z (n, z_dim)
+    "Random control parameters: strengths as they occur together, z from its prior"
+    y = torch.randn(n, len(self.y_mean), generator=rng).to(self.y_mean.device) @ self.y_chol.T + self.y_mean
+    return y, torch.randn(n, self.z_dim, generator=rng).to(y.device)
 
-    def decode(self,
-        y:torch.Tensor, # strengths (B, A), in their own units
-        z:torch.Tensor, # latents (B, z_dim)
-    ) -> torch.Tensor:  # images (B, 3, 64, 64) in [-1, 1]; differentiable in y and z
-        "The mean image for these control parameters"
-        return self.decoder((y - self.y_mean) / self.y_std, z)[0]
+# %% ../../nbs/models/05_generator.ipynb #51829f10
+@patch
+def decode(self:Generator,
+    y:torch.Tensor, # strengths (B, A), in their own units
+    z:torch.Tensor, # latents (B, z_dim)
+) -> torch.Tensor:  # images (B, 3, 64, 64) in [-1, 1]; differentiable in y and z
+    "The mean image for these control parameters"
+    return self.decoder((y - self.y_mean) / self.y_std, z)[0]
 
-    def forward(self,
-        batch, # images (B, 3, 64, 64) in [-1, 1], strengths (B, A)
-    ):         # mean and log variance of the pixels, mean and log variance of z
-        "Encode, sample a z, decode: what training needs"
-        x, y = batch
-        y = (y - self.y_mean) / self.y_std
-        mean, log_var = self.encoder(x, y)
-        z = mean + torch.randn_like(mean) * (log_var / 2).exp()
-        return *self.decoder(y, z), mean, log_var
+# %% ../../nbs/models/05_generator.ipynb #26d3d4cb
+@patch
+def forward(self:Generator,
+    batch, # images (B, 3, 64, 64) in [-1, 1], strengths (B, A)
+):         # mean and log variance of the pixels, mean and log variance of z
+    "Encode, sample a z, decode: what training needs"
+    x, y = batch
+    y = (y - self.y_mean) / self.y_std
+    mean, log_var = self.encoder(x, y)
+    z = mean + torch.randn_like(mean) * (log_var / 2).exp()
+    return *self.decoder(y, z), mean, log_var
 
 # %% ../../nbs/models/05_generator.ipynb #29d9df3e
 @torch.no_grad()
@@ -164,6 +174,7 @@ def _published_decoder(w):
     return nn.Sequential(_dense(4*w, 4*w*64), nn.Unflatten(1, (4*w, 8, 8)), _same(4*w, 4*w, 3), up,
                          _same(4*w, 4*w, 5), up, _same(4*w, 2*w, 5), up, _same(2*w, w, 5), nn.Conv2d(w, 6, 5, 1, 2))
 
+# %% ../../nbs/models/05_generator.ipynb #0a0fca50
 class Attribute2Image(Generator):
     "Attribute2Image in the published architecture, pooling and nearest upsampling included"
     def __init__(self,
@@ -186,6 +197,7 @@ def nll(
     "Negative log-likelihood of the pixels, without the constant"
     return 0.5 * (log_var + (x - mean)**2 * (-log_var).exp()).flatten(1).sum(1).mean()
 
+# %% ../../nbs/models/05_generator.ipynb #65338fb5
 def kl(
     mean:torch.Tensor,    # of z (B, z_dim)
     log_var:torch.Tensor, # of z, same shape
@@ -205,6 +217,7 @@ class NegativeELBO:
         "Negative evidence lower bound"
         return (nll(x, *out[:2]) + self.beta * kl(*out[2:])) / x[0].numel()
 
+# %% ../../nbs/models/05_generator.ipynb #053907bc
 class WarmUp(Callback):
     "Raise the weight of the KL term from 0 to 1 over the first part of training"
     def __init__(self,
@@ -253,6 +266,7 @@ def _uniform(low, high, n, channels):
     "A random number for each image and channel (n, channels, 1, 1)"
     return low + (high - low) * torch.rand(n, channels, 1, 1)
 
+# %% ../../nbs/models/05_generator.ipynb #284b3ca0
 class AuthorsLoader(ImageLoader):
     "Images varied as in the authors' code: mirrored, tinted, sharpened"
     def create_batch(self, idx):
@@ -273,6 +287,7 @@ def _optimiser_state(tensors):
         if kind == 'opt': state.setdefault(int(index), {})[name[0]] = v
     return state
 
+# %% ../../nbs/models/05_generator.ipynb #2da9aec9
 class Checkpoint(Callback):
     "Write the state of training after each epoch, and go on from what was written"
     def __init__(self,
@@ -333,6 +348,7 @@ def new_generator(
     kind = ARCHITECTURES[check_choice(config.arch, ARCHITECTURES, 'architecture')]
     return kind(n_attrs, config.width, config.z_dim, config.log_var_min)
 
+# %% ../../nbs/models/05_generator.ipynb #3a7b3c48
 def _generator_learner(gen, image_set, config, device):
     "A fastai `Learner` that keeps one image in `config.held_out` for validation"
     held = max(1, len(image_set) // config.held_out)
@@ -351,6 +367,7 @@ def _train_generator(gen, images, config, seed, device, unfinished):
     with progress(learn, config.steps): fit_resumable(learn, config.steps, config.lr, unfinished, seed)
     return to_half(gen.state_dict())
 
+# %% ../../nbs/models/05_generator.ipynb #8c150ca1
 def fit_generator(
     dataset,                # whose part 'generator' it learns from
     config:GeneratorConfig, # architecture and training

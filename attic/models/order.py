@@ -30,6 +30,7 @@ def _rows(table, view, i):
     import torch
     return view.take((table, None), torch.from_numpy(i)).numpy()
 
+# %% ../../nbs/models/10_order.ipynb #78a0fd87
 class Basis:
     "The directions in which a folder's images differ most"
     def __init__(self,
@@ -67,6 +68,7 @@ def _evidence(f, c, offset, target, factor):
     likelihood = (target * log_expit(d) + (1 - target) * log_expit(-d)).sum()
     return likelihood - c @ f / 2 - np.log(np.diag(factor)).sum()
 
+# %% ../../nbs/models/10_order.ipynb #12d8446e
 def _laplace(kernel, target, start, offset, tolerance=1e-3, steps=30):
     "Coefficients of the most probable differences, the root of their curvature, its factor, and the log evidence"
     c, f = start, kernel @ start
@@ -109,6 +111,7 @@ def _grown(old, keep, new):
     out[keep:], out[:keep, keep:] = new, new[:, :keep].T
     return out
 
+# %% ../../nbs/models/10_order.ipynb #63110619
 @patch
 def _set_answers(self:Order, a, b, target):
     "Take over answers; products of those that were there before are kept"
@@ -129,6 +132,7 @@ def _solve(self:Order, scales):
     offset = weight * (self.word[self.a] - self.word[self.b])
     return _laplace(v * self.near + t * self.same, self.target, self.c, offset)
 
+# %% ../../nbs/models/10_order.ipynb #988ff6d2
 @patch
 def _update(self:Order):
     "Strengths of all images"
@@ -164,6 +168,7 @@ def _around(values, now):
     k = values.index(now)
     return values[max(0, k - 1):k + 2]
 
+# %% ../../nbs/models/10_order.ipynb #2a54e86c
 @patch
 def tune(self:Order):
     "Choose the scales by the evidence"
@@ -203,6 +208,7 @@ def _explained(self:Order, i, j):
     known = self.root[:, None] * self._prior(self.a, self.b, i, j)
     return solve_triangular(self.factor, known, lower=True, check_finite=False)
 
+# %% ../../nbs/models/10_order.ipynb #75f3192e
 @patch
 def differences(self:Order,
     i, # images, int (m,)
@@ -215,6 +221,7 @@ def differences(self:Order,
     if len(self.a): variance = variance - (self._explained(i, j)**2).sum(0)
     return self.mean[i] - self.mean[j], variance.clip(1e-9)
 
+# %% ../../nbs/models/10_order.ipynb #2974063d
 @patch
 def covariance(self:Order,
     a, # images, int (n,)
@@ -226,6 +233,7 @@ def covariance(self:Order,
     prior = self._prior(a, b, c, d)
     return prior - self._explained(a, b).T @ self._explained(c, d) if len(self.a) else prior
 
+# %% ../../nbs/models/10_order.ipynb #559f75dd
 @patch
 def probability(self:Order,
     i, # images, int (m,)
@@ -265,6 +273,7 @@ def feature_weight(self:Order,
     "What one unit of each feature adds to the strength, as the network gives it"
     return basis.directions @ self.weight / basis.scale
 
+# %% ../../nbs/models/10_order.ipynb #4d208377
 def heat(
     order:Order,  # fitted
     basis:Basis,  # of its rows

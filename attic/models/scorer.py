@@ -15,6 +15,7 @@ from fastai.callback.schedule import Learner
 from fastai.data.core import DataLoaders
 from fastai.optimizer import OptimWrapper
 from torchvision.transforms.v2.functional import gaussian_blur
+from fastcore.basics import patch
 
 from ..config import PredictorConfig, ProbeConfig
 from ..core import progress, rng, seed_everything
@@ -41,43 +42,53 @@ class AttributePredictor(nn.Module):
         self.register_buffer('f_chol', torch.eye(N_FEATURES))
         self.register_buffer('ood_stats', torch.zeros(2))
 
-    def forward(self,
-        batch, # images (B, 3, 64, 64) in [-1, 1], and anything else, which is ignored
-    ):         # standardised strengths (B, A), log variances (B, A)
-        "Predict for a batch"
-        strengths, log_var = self.head(self.features(batch[0])).chunk(2, dim=1)
-        return strengths, log_var.clamp(-8, 4)
+# %% ../../nbs/models/07_scorer.ipynb #d5ed7432
+@patch
+def forward(self:AttributePredictor,
+    batch, # images (B, 3, 64, 64) in [-1, 1], and anything else, which is ignored
+):         # standardised strengths (B, A), log variances (B, A)
+    "Predict for a batch"
+    strengths, log_var = self.head(self.features(batch[0])).chunk(2, dim=1)
+    return strengths, log_var.clamp(-8, 4)
 
-    def strengths(self,
-        x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
-    ) -> torch.Tensor:  # (B, A), in their units; differentiable in the images
-        "Estimate strengths, at 64 pixels"
-        if x.shape[-1] != 64: x = F.interpolate(x, 64, mode='bilinear', antialias=x.shape[-1] > 64)
-        return self((x,))[0] * self.y_std + self.y_mean
+# %% ../../nbs/models/07_scorer.ipynb #e3772cf9
+@patch
+def strengths(self:AttributePredictor,
+    x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
+) -> torch.Tensor:  # (B, A), in their units; differentiable in the images
+    "Estimate strengths, at 64 pixels"
+    if x.shape[-1] != 64: x = F.interpolate(x, 64, mode='bilinear', antialias=x.shape[-1] > 64)
+    return self((x,))[0] * self.y_std + self.y_mean
 
-    def machine_scores(self,
-        images:ImageSet, # images
-    ) -> torch.Tensor:   # (N, A), in their units
-        "Strengths of an image set, as features of a ranker"
-        return self.predict(images.images)[0]
+# %% ../../nbs/models/07_scorer.ipynb #0d5e9169
+@patch
+def machine_scores(self:AttributePredictor,
+    images:ImageSet, # images
+) -> torch.Tensor:   # (N, A), in their units
+    "Strengths of an image set, as features of a ranker"
+    return self.predict(images.images)[0]
 
-    def ood_score(self,
-        x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
-    ) -> torch.Tensor:  # (B,): logarithm of the mean squared distance; differentiable in the images
-        "How far the features of images are from those of real ones"
-        off = torch.linalg.solve_triangular(self.f_chol, (self.features(x) - self.f_mean).T, upper=False)
-        return off.square().mean(0).clamp(min=1e-6).log()
+# %% ../../nbs/models/07_scorer.ipynb #e9e6da7e
+@patch
+def ood_score(self:AttributePredictor,
+    x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
+) -> torch.Tensor:  # (B,): logarithm of the mean squared distance; differentiable in the images
+    "How far the features of images are from those of real ones"
+    off = torch.linalg.solve_triangular(self.f_chol, (self.features(x) - self.f_mean).T, upper=False)
+    return off.square().mean(0).clamp(min=1e-6).log()
 
-    @torch.no_grad()
-    def predict(self,
-        images:torch.Tensor, # uint8 (N, 3, 64, 64)
-        bs:int=256,          # images at a time
-    ) -> tuple[torch.Tensor, torch.Tensor]: # strengths (N, A) in their units, OOD scores (N,)
-        "Strengths and OOD scores of stored images"
-        self.eval()
-        views = [to_float(x.to(self.y_mean.device)) for x in images.split(bs)]
-        strengths, scores = [self.strengths(x).cpu() for x in views], [self.ood_score(x).cpu() for x in views]
-        return torch.cat(strengths), torch.cat(scores)
+# %% ../../nbs/models/07_scorer.ipynb #f3eb4572
+@patch
+@torch.no_grad()
+def predict(self:AttributePredictor,
+    images:torch.Tensor, # uint8 (N, 3, 64, 64)
+    bs:int=256,          # images at a time
+) -> tuple[torch.Tensor, torch.Tensor]: # strengths (N, A) in their units, OOD scores (N,)
+    "Strengths and OOD scores of stored images"
+    self.eval()
+    views = [to_float(x.to(self.y_mean.device)) for x in images.split(bs)]
+    strengths, scores = [self.strengths(x).cpu() for x in views], [self.ood_score(x).cpu() for x in views]
+    return torch.cat(strengths), torch.cat(scores)
 
 # %% ../../nbs/models/07_scorer.ipynb #rc08
 class AugmentedLoader(ImageLoader):
@@ -102,6 +113,7 @@ class AugmentedLoader(ImageLoader):
             x = torch.where(chosen, blurred, x)
         return (x,), ((y - self.mean) / self.std).to(self.device)
 
+# %% ../../nbs/models/07_scorer.ipynb #08e73427
 def strength_loss(
     out,                    # standardised strengths and log variances, (B, A) each
     strengths:torch.Tensor, # the truth, or what is taken for it (B, A)
@@ -114,6 +126,7 @@ def _half_blurred(images, blur):
     "Stored images, every second of them blurred"
     return torch.cat([images[::2], gaussian_blur(images[1::2], 5, blur)])
 
+# %% ../../nbs/models/07_scorer.ipynb #2ce20afe
 @torch.no_grad()
 def fit_ood_stats(
     net:AttributePredictor,  # with trained weights
@@ -142,6 +155,7 @@ def _predictor_learner(net, train, valid, config, device):
     return Learner(loaders, net.to(device, memory_format=torch.channels_last), strength_loss,
                    opt_func=partial(OptimWrapper, opt=torch.optim.Adam))
 
+# %% ../../nbs/models/07_scorer.ipynb #c4e71a91
 def _train_predictor(net, images, config, device, unfinished):
     "Train a predictor on images; the state of an unfinished training is kept at a path"
     net.y_mean.copy_(images.strengths.mean(0))
@@ -152,6 +166,7 @@ def _train_predictor(net, images, config, device, unfinished):
     fit_ood_stats(net, images.images[held:held + config.max_known], images.images[:held], config.blur)
     return to_half(net.state_dict())
 
+# %% ../../nbs/models/07_scorer.ipynb #c9bf4807
 def fit_predictor(
     dataset,                # whose images it learns from
     part:str,               # 'crowd' for the annotator model, 'generator' for the attribute predictor
@@ -180,33 +195,40 @@ class LinearProbe(nn.Module):
         self.register_buffer('weights', torch.zeros(N_FEATURES, 1 + n_bootstrap, device=device))
         self.register_buffer('logit', torch.zeros(1 + n_bootstrap, device=device))
 
-    def features(self,
-        x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
-    ) -> torch.Tensor:  # (B, N_FEATURES), in standard deviations of real images' features
-        "Standardised features of each image"
-        return (self.predictor.features(x) - self.predictor.f_mean) / self.predictor.f_chol.square().sum(1).sqrt()
+# %% ../../nbs/models/07_scorer.ipynb #ee7914ed
+@patch
+def features(self:LinearProbe,
+    x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
+) -> torch.Tensor:  # (B, N_FEATURES), in standard deviations of real images' features
+    "Standardised features of each image"
+    return (self.predictor.features(x) - self.predictor.f_mean) / self.predictor.f_chol.square().sum(1).sqrt()
 
-    def strength(self,
-        x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
-    ) -> torch.Tensor:  # (B,)
-        "Strength of each image, as a ranker gives it"
-        return self.features(x) @ self.weights[:, 0]
+@patch
+def strength(self:LinearProbe,
+    x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
+) -> torch.Tensor:  # (B,)
+    "Strength of each image, as a ranker gives it"
+    return self.features(x) @ self.weights[:, 0]
 
-    def difference(self,
-        x_a:torch.Tensor, # images A (B, 3, 64, 64) in [-1, 1]
-        x_b:torch.Tensor, # images B
-    ) -> tuple[torch.Tensor, torch.Tensor]: # how much more A shows, and the fits' standard deviation, (B,) each
-        "Compare two images, in standard deviations of strength"
-        a, b = (self.features(torch.cat([x_a, x_b])) @ self.weights).chunk(2)
-        return (a - b)[:, 0], (a - b)[:, 1:].std(1)
+# %% ../../nbs/models/07_scorer.ipynb #6f47333e
+@patch
+def difference(self:LinearProbe,
+    x_a:torch.Tensor, # images A (B, 3, 64, 64) in [-1, 1]
+    x_b:torch.Tensor, # images B
+) -> tuple[torch.Tensor, torch.Tensor]: # how much more A shows, and the fits' standard deviation, (B,) each
+    "Compare two images, in standard deviations of strength"
+    a, b = (self.features(torch.cat([x_a, x_b])) @ self.weights).chunk(2)
+    return (a - b)[:, 0], (a - b)[:, 1:].std(1)
 
-    def predict_proba(self,
-        x_a:torch.Tensor, # images A (B, 3, 64, 64) in [-1, 1]
-        x_b:torch.Tensor, # images B
-    ) -> torch.Tensor:    # (B,)
-        "Probability that A shows more: the mean over all fits"
-        a, b = (self.features(torch.cat([x_a, x_b])) @ (self.weights * self.logit)).chunk(2)
-        return (a - b).sigmoid().mean(1)
+# %% ../../nbs/models/07_scorer.ipynb #c9bc84a0
+@patch
+def predict_proba(self:LinearProbe,
+    x_a:torch.Tensor, # images A (B, 3, 64, 64) in [-1, 1]
+    x_b:torch.Tensor, # images B
+) -> torch.Tensor:    # (B,)
+    "Probability that A shows more: the mean over all fits"
+    a, b = (self.features(torch.cat([x_a, x_b])) @ (self.weights * self.logit)).chunk(2)
+    return (a - b).sigmoid().mean(1)
 
 # %% ../../nbs/models/07_scorer.ipynb #ju08
 def _bootstrap(n, times, stream):
@@ -214,6 +236,7 @@ def _bootstrap(n, times, stream):
     samples = torch.randint(n, (times, n), generator=stream)
     return torch.stack([torch.ones(n), *(torch.bincount(s, minlength=n).float() for s in samples)], dim=1)
 
+# %% ../../nbs/models/07_scorer.ipynb #98f671db
 def _fit_weights(diff, target, count, config):
     "Weights of features (F, fits) that minimise the penalised RankNet loss of all fits"
     weights = torch.zeros(diff.shape[1], count.shape[1], device=diff.device, requires_grad=True)
@@ -234,6 +257,7 @@ def _probe_features(probe, image_set):
     "Standardised features of an image set (N, F)"
     return torch.cat([probe.features(to_float(x.to(probe.weights.device))) for x in image_set.images.split(256)])
 
+# %% ../../nbs/models/07_scorer.ipynb #16aefa32
 def fit_probe(
     predictor:AttributePredictor, # trained on images with machine scores
     image_set:ImageSet,           # images of the pairs

@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch, torch.nn as nn
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from fastcore.basics import patch
 
 from ..config import WordsConfig
 from ..core import check_choice, digest
@@ -31,6 +32,8 @@ class TextModel:
     std:tuple   # of its images' colours
 
 _COLOURS = dict(mean=(0.48145466, 0.4578275, 0.40821073), std=(0.26862954, 0.26130258, 0.27577711))
+
+# %% ../../nbs/models/09_zeroshot.ipynb #a3ed71dc
 TEXT_MODELS = dict(
     clip_base=TextModel('ViT-B-16-quickgelu', 'timm/vit_base_patch16_clip_224.openai', 'MIT', 224, **_COLOURS),
     clip_large=TextModel('ViT-L-14-quickgelu', 'timm/vit_large_patch14_clip_224.openai', 'MIT', 224, **_COLOURS))
@@ -67,26 +70,31 @@ class ClipNet(nn.Module):
 
     def train(self, mode=True): return super().train(False) # always in evaluation mode
 
-    def forward(self,
-        x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
-    ) -> torch.Tensor:  # (B, D), of length 1
-        "Places of images"
-        if x.shape[-1] != self.side:
-            x = F.interpolate(x, self.side, mode='bicubic', antialias=x.shape[-1] > self.side)
-        return self.net.encode_image(((x + 1)/2 - self.mean) / self.std, normalize=True)
+# %% ../../nbs/models/09_zeroshot.ipynb #7c0ba11c
+@patch
+def forward(self:ClipNet,
+    x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
+) -> torch.Tensor:  # (B, D), of length 1
+    "Places of images"
+    if x.shape[-1] != self.side:
+        x = F.interpolate(x, self.side, mode='bicubic', antialias=x.shape[-1] > self.side)
+    return self.net.encode_image(((x + 1)/2 - self.mean) / self.std, normalize=True)
 
-    @torch.no_grad()
-    def texts(self,
-        texts:list, # of words
-    ) -> torch.Tensor: # (N, D), of length 1
-        "Places of texts"
-        return self.net.encode_text(self.tokens(texts).to(self.mean.device), normalize=True)
+# %% ../../nbs/models/09_zeroshot.ipynb #fa406d51
+@patch
+@torch.no_grad()
+def texts(self:ClipNet,
+    texts:list, # of words
+) -> torch.Tensor: # (N, D), of length 1
+    "Places of texts"
+    return self.net.encode_text(self.tokens(texts).to(self.mean.device), normalize=True)
 
-    @property
-    def key(self) -> str:
-        "Hash of what decides the places"
-        return digest(VERSION, self.entry.arch, self.entry.repo, self.side)
+@patch(as_prop=True)
+def key(self:ClipNet) -> str:
+    "Hash of what decides the places"
+    return digest(VERSION, self.entry.arch, self.entry.repo, self.side)
 
+# %% ../../nbs/models/09_zeroshot.ipynb #d8303ce3
 @lru_cache(maxsize=1)
 def load_clip(
     name:str='clip_base', # one of `TEXT_MODELS`
@@ -109,20 +117,25 @@ class ZeroShot(nn.Module):
         self.register_buffer('direction', more - less)
         self.register_buffer('y_mean', torch.zeros(1, device=more.device))
 
-    def strengths(self,
-        x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
-    ) -> torch.Tensor:  # (B, 1)
-        "How much closer images are to the first text; gradients reach the image"
-        return (self.clip(x) @ self.direction)[:, None]
+# %% ../../nbs/models/09_zeroshot.ipynb #76ab62ae
+@patch
+def strengths(self:ZeroShot,
+    x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
+) -> torch.Tensor:  # (B, 1)
+    "How much closer images are to the first text; gradients reach the image"
+    return (self.clip(x) @ self.direction)[:, None]
 
-    def machine_scores(self,
-        images:ImageSet, # with or without files
-    ) -> torch.Tensor:   # (N, 1)
-        "Strengths of an image set, of originals where there are files"
-        return (extract(images, self.clip)[torch.arange(len(images))] @ self.direction.cpu())[:, None]
+@patch
+def machine_scores(self:ZeroShot,
+    images:ImageSet, # with or without files
+) -> torch.Tensor:   # (N, 1)
+    "Strengths of an image set, of originals where there are files"
+    return (extract(images, self.clip)[torch.arange(len(images))] @ self.direction.cpu())[:, None]
 
-    def score(self,
-        images, # an `ImageSet`, or uint8 (N, 3, S, S)
-    ) -> torch.Tensor: # (N,), on the CPU
-        "Strength of each image, as a ranker gives it"
-        return self.machine_scores(images if isinstance(images, ImageSet) else ImageSet(images))[:, 0]
+# %% ../../nbs/models/09_zeroshot.ipynb #3382f385
+@patch
+def score(self:ZeroShot,
+    images, # an `ImageSet`, or uint8 (N, 3, S, S)
+) -> torch.Tensor: # (N,), on the CPU
+    "Strength of each image, as a ranker gives it"
+    return self.machine_scores(images if isinstance(images, ImageSet) else ImageSet(images))[:, 0]
