@@ -64,14 +64,20 @@ def name(self:Pictures,
     return next((n for n, in self.store.ask('SELECT name FROM images WHERE image = ?', image)), 'unknown')
 
 @patch(as_prop=True)
-def finished(self:Pictures): return self.stage == 'ready'
+def finished(self:Pictures) -> bool:
+    "Whether all pictures are read"
+    return self.stage == 'ready'
 
 @patch(as_prop=True)
-def images(self:Pictures): return self.ready.images
+def images(self:Pictures) -> list: # hashes
+    "The pictures that are ready"
+    return self.ready.images
 
 # %% ../../nbs/app/10_sort_folder.ipynb #bdc671ed
 @patch(as_prop=True)
-def row(self:Pictures): return self.ready.row
+def row(self:Pictures) -> dict: # hash -> position
+    "Where a picture is among those that are ready"
+    return self.ready.row
 
 # %% ../../nbs/app/10_sort_folder.ipynb #s022
 def is_outside(
@@ -237,7 +243,9 @@ class TextScores:
 
 # %% ../../nbs/app/10_sort_folder.ipynb #4e9ebc74
 @patch(as_prop=True)
-def pending(self:TextScores): return self.state in ('waiting', 'reading')
+def pending(self:TextScores) -> bool:
+    "Whether the word's scores are still to come"
+    return self.state in ('waiting', 'reading')
 
 @patch
 def require(self:TextScores):

@@ -37,13 +37,19 @@ class FlowGenerator(nn.Module):
 
 # %% ../../nbs/models/06_flow.ipynb #68f13edf
 @patch(as_prop=True)
-def y_mean(self:FlowGenerator): return self.vae.y_mean
+def y_mean(self:FlowGenerator) -> torch.Tensor: # (A,)
+    "Mean strengths of the training images"
+    return self.vae.y_mean
 
 @patch(as_prop=True)
-def y_std(self:FlowGenerator): return self.vae.y_std
+def y_std(self:FlowGenerator) -> torch.Tensor: # (A,)
+    "Their standard deviations"
+    return self.vae.y_std
 
 @patch(as_prop=True)
-def y_chol(self:FlowGenerator): return self.vae.y_chol
+def y_chol(self:FlowGenerator) -> torch.Tensor: # (A, A)
+    "The Cholesky factor of their covariance"
+    return self.vae.y_chol
 
 # %% ../../nbs/models/06_flow.ipynb #fe748494
 @patch
