@@ -178,7 +178,8 @@ RENAMED = dict(line.split() for line in """
     Judge Probe
     fit_judge fit_probe
     Published AtticObjective,Attribute2Image
-    Answerable AtticPlusObjective
+    Answerable UndecidedObjective
+    AtticPlusObjective UndecidedObjective
     Created Proposal
     Asked ProposalRequest
     ASKINGS STRATEGIES
