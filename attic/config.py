@@ -159,15 +159,9 @@ class AdversaryConfig:
 
 @dataclass(frozen=True)
 class ObjectiveConfig:
-    "ATTIC+'s objective: pairs that are close *and* answerable; ours"
-    gap_range:tuple=(0.4, 0.8) # least sure difference, and largest, in the probe's standard deviations
-    correlation:float=0.97     # of the two images' z, and of their strengths but the compared one
-    w_adv:float=0.2            # weight of making the ranker say the opposite
-    w_gap:float=10.0           # weight of leaving `gap_range`, squared
-    w_attr:float=0.5           # weight of strengths unlike those of the generator's images
-    w_image:float=1.0          # weight of images unlike real ones
-    attr_margin:float=option(1.5)  # squared Mahalanobis distance an attribute from which strengths count as unlike
-    image_margin:float=option(0.5) # standard deviations below the 99th percentile from which images do
+    "What a control module is trained for in place of the ranker's errors: undecided pairs; ours"
+    gap:float=1.0         # difference that a machine should see in a pair, in standard deviations
+    weight:float=30.0     # of seeing less, squared, next to the ranker's squared difference
 
 # %% ../nbs/01_config.ipynb #52a273d5
 @dataclass(frozen=True)
@@ -221,7 +215,6 @@ class Profile:
     probe:ProbeConfig=ProbeConfig()         # the linear probe
     words:WordsConfig=WordsConfig()         # what zero-shot ranking asks
     adversary:AdversaryConfig=AdversaryConfig() # the loop and the control module
-    objective:ObjectiveConfig=ObjectiveConfig() # what ATTIC+ minimises
     candidates:CandidateConfig=CandidateConfig() # which pairs are asked about
     crowd:CrowdConfig=CrowdConfig()         # the simulated annotators
 

@@ -60,7 +60,7 @@ def targets(
     return torch.where(gap.abs() <= tie, 0.5, (gap > 0).float())
 
 # %% ../../nbs/data/00_pairs.ipynb #6a3b9a3f
-ORIGINS = ('real', 'jitter', 'synthetic', 'pseudo')
+ORIGINS = ('real', 'pool', 'jitter', 'synthetic', 'pseudo')
 
 @dataclass
 class Pairs:

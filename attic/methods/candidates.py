@@ -29,14 +29,14 @@ class Candidates:
     "Images that pairs can be made of, and what a machine says of them"
     images:ImageSet      # images
     scores:torch.Tensor  # machine scores, in standard deviations (N, A)
-    origin:str='real'    # one of `pairs.ORIGINS`
+    origin:str='pool'    # one of `pairs.ORIGINS`
 
     def __len__(self): return len(self.images)
 
 def candidates(
     predictor,         # an `AttributePredictor`
     images:ImageSet,   # images
-    origin:str='real', # one of `pairs.ORIGINS`
+    origin:str='pool', # one of `pairs.ORIGINS`
 ) -> Candidates:
     "Images with what the predictor says of them"
     return Candidates(images, predictor.machine_scores(images) / predictor.y_std.cpu(), origin)

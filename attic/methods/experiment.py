@@ -45,7 +45,7 @@ def _label(request, method, before, again=ROUNDS - 1):
     ex, made = request.ex, method.propose(request)
     _, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
     kept = Pairs(kept.a, kept.b, kept.target, method.origin)
-    n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'real'
+    n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'pool'
     both = join((request.image_set, request.pairs), (made.pairs()[0], kept))
     now = TrainingSet(*both, before.n_real + n*real, before.n_synthetic + n*(not real), created=made)
     short = request.n - n
@@ -62,8 +62,8 @@ def _infer(request, method, before, origin):
 
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
 def _buy(ex, method, now, n, turn=0):
-    "Add `n` proposed pairs; a method that chooses anew gets them in parts"
-    rounds = ex.profile.candidates.rounds if method.rounds else 1
+    "Add `n` proposed pairs; a method that chooses anew gets them in parts, but people label all at once"
+    rounds = ex.profile.candidates.rounds if method.rounds and ex.people is None else 1
     for k in range(rounds):
         part = n*(k + 1)//rounds - n*k//rounds
         request = ProposalRequest(ex, now.image_set, now.pairs, part, turn + k*BATCHES*ROUNDS, now.created)

@@ -8,7 +8,7 @@ __all__ = ['load_default_rows', 'run_attribute', 'prepare']
 # %% ../../nbs/methods/03_sweep.ipynb #9490dd5c
 import warnings
 import pandas as pd
-from ..config import CROWDS, PROFILES
+from ..config import PROFILES
 from ..core import digest, parse_names, root
 from ..data.sources import get_dataset
 from ..labels.human_loop import Waiting
@@ -21,14 +21,14 @@ from ..worlds.population import WORLDS
 def _is_usual(run):
     "Whether a run buys all labels of its profile, of its crowd, for its ranker, on the usual images"
     p = PROFILES[run.profile]
-    usual = (run.n_train, run.ranker, run.noise) == (p.data.n_train, p.ranker.name, p.crowd.noise)
+    usual = (run.n_train, run.ranker) == (p.data.n_train, p.ranker.name)
+    usual &= pd.isna(run.noise) or run.noise == p.crowd.noise # rows of attic 0.1 don't say
     return usual and (run.dataset not in WORLDS or run.data == digest(get_dataset(run.dataset, p).fingerprints))
 
 def _usual(rows):
     "Rows of the usual experiment"
     what = ['profile', 'dataset', 'n_train', 'ranker', 'noise', 'data']
-    noise = rows.get('noise', pd.Series(float('nan'), rows.index)).fillna(CROWDS['sharp'].noise) # as in attic 0.1
-    rows = rows.assign(ranker=rows.get('ranker'), noise=noise)
+    rows = rows.assign(ranker=rows.get('ranker'), noise=rows.get('noise'))
     kinds = rows[what].drop_duplicates()
     return rows.merge(kinds.loc[[_is_usual(r) for r in kinds.itertuples()]])
 
