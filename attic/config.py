@@ -260,8 +260,7 @@ _paper = Profile(
     data=DataConfig(n_generator=38_000, n_test=2000),
     ranker=RankerConfig('alexnet', imagenet=True, width=64, steps=2600, batch=25, lr=1e-3, optimiser='sgd'),
     generator=GeneratorConfig('published', width=64, z_dim=256, steps=118_750, batch=32, lr=3e-4, wd=4e-3),
-    flow=FlowConfig(steps=6000), predictor=PredictorConfig(steps=4000),
-    annotator=PredictorConfig(width=24, steps=4000, seed=1), adversary=AdversaryConfig(steps=2000))
+    flow=FlowConfig(steps=6000), predictor=PredictorConfig(steps=4000), adversary=AdversaryConfig(steps=2000))
 
 PROFILES = {p.name: p for p in (_smoke, _scratch, _quick, _standard, _paper)}
 
