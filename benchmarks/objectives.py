@@ -166,9 +166,10 @@ def measure(ex, world, where, objective):
     return dict(kept=len(train[1])) | {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
 
 
-def finished(path):
+NAMES = ['world', 'attribute', 'seed', 'candidates', 'objective', 'kept', *TESTS]
+
+def finished(path, names=NAMES):
     "What was measured"
-    names = ['world', 'attribute', 'seed', 'candidates', 'objective', 'kept', *TESTS]
     return pd.read_csv(path) if path.exists() else pd.DataFrame(columns=names)
 
 
