@@ -1,10 +1,10 @@
 """How long ATTIC should train, and which of its rankers to keep: `python benchmarks/convergence.py --world faces`
 
 The published objective, with more steps of the control module than methods take. In Normal, people label the pairs at
-the end. In Auto there are two rankers: `loop` has answered the control module, last of all to the final pairs, and keeps
-its first penalty; `anew` is a new fit to real and final pairs, with a penalty of its own. We measure on the validation
-images of `benchmarks/objectives.py`, with its seeds. `gap` is how far apart the requests are at the end, in standard
-deviations, and `error` how many of the pairs the ranker still gets wrong.
+the end. In Auto there are two rankers. `loop` has answered the control module, last of all to the final pairs, and
+keeps its first penalty. `anew` is a new fit to real and final pairs, with a penalty of its own. We measure on the
+validation images of `benchmarks/objectives.py`, with its seeds. `gap` is how far apart the requests are at the end, in
+standard deviations, and `error` how many of the pairs the ranker still gets wrong.
 
 Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
 """
