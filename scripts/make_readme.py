@@ -7,6 +7,7 @@ files above it, so links and pictures start from there. Every host shows a pictu
 import json
 import re
 import sys
+from configparser import ConfigParser
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
@@ -15,6 +16,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 MADE = {'README.md': 'nbs/index.ipynb', 'CONTRIBUTING.md': 'nbs/guides/contributing.ipynb'}
 NOTICE = '<!-- Made from {} by scripts/make_readme.py: edit the notebook. -->'
+BADGES = """
+[![tests]({git_url}/actions/workflows/test.yml/badge.svg)]({git_url}/actions/workflows/test.yml)
+[![docs]({git_url}/actions/workflows/docs.yml/badge.svg)]({doc_host}{doc_baseurl})
+[![Python {min_python} or newer](https://img.shields.io/badge/python-{min_python}+-blue)]({git_url}/blob/{branch}/settings.ini)
+[![Apache-2.0](https://img.shields.io/badge/licence-Apache--2.0-blue)]({git_url}/blob/{branch}/LICENSE)
+""" # the README's alone: the site fetches nothing from elsewhere
 HIDDEN = re.compile(r'^#\|\s*(hide\b|include:\s*false|default_exp|export)', re.M)
 
 
@@ -76,10 +83,18 @@ def show_cell(cell, page):
     return front_matter(source) if cell['cell_type'] == 'raw' else [relink(source, page)]
 
 
+def badges():
+    "What the settings say of tests, docs, Python and licence, as badges."
+    settings = ConfigParser()
+    settings.read(ROOT/'settings.ini', encoding='utf-8')
+    return BADGES.strip().format(**settings['DEFAULT'])
+
+
 def readme(page):
     "The text that is made of a page, given its path below the root."
     cells = json.loads((ROOT/page).read_text(encoding='utf-8'))['cells']
     pieces = [piece.strip() for cell in cells for piece in show_cell(cell, page)]
+    if page.name == 'index.ipynb': pieces.insert(1, badges())
     return '\n\n'.join([NOTICE.format(page), *filter(None, pieces)]) + '\n'
 
 
