@@ -1,0 +1,200 @@
+"""What an answer buys from the simulated crowd: `python benchmarks/answers.py --world faces`
+
+The paper asks five people about each of n real pairs: 5 n answers. The other ways below spend as many, or fewer where
+their name says so. There are n real pairs, and unlabelled images. `adaptive` asks about a pair once more only where the
+answers so far and the ranker leave its order open. What an answer is worth depends on the crowd: `fitted` to people's
+votes, or `sharp`, a quarter of that noise.
+
+We measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows are appended to a CSV file, and
+finished ones are skipped. An attribute and seed take a few minutes of one core.
+"""
+import argparse, tempfile
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pandas as pd, torch
+
+from attic.config import CROWDS, get_profile
+from attic.core import rng
+from attic.data.dataset import TESTS, dataset_pairs
+from attic.data.pairs import join, only_used, pair_differences
+from attic.labels.aggregate import aggregate
+from attic.labels.annotators import illegible_prob, simulate_votes
+from attic.methods.candidates import Candidates, both, candidates, choose_pairs
+from attic.methods.methods import Experiment
+from attic.models.ranker import accuracy, score
+from attic.worlds.population import WORLDS
+from machine import about, save
+from objectives import CHOSEN, FIRST, World, append, finished
+
+KEY = ['world', 'crowd', 'attribute', 'seed', 'way']
+FULL = 5 # answers that the paper asks for about each pair
+ERROR = .25 # how often one person is wrong about a pair (nbs/labels/08_votes.ipynb)
+
+
+class Asker:
+    "Answers about pairs, from a crowd that knows some images and looks at others"
+    def __init__(self, ex, world):
+        self.ex, self.world, self.asked = ex, world, 0
+
+    def gaps(self, images, pairs):
+        "True differences of pairs, or what the annotator model sees, and how likely a worker refuses each"
+        ex, config = self.ex, self.ex.profile.crowd
+        refused = torch.full((len(pairs),), config.refusals)
+        s = images.strengths
+        if s is None:
+            s, ood = ex.crowd.annotator_model.predict(images.images)
+            clear = 1 - illegible_prob(ex.crowd.annotator_model, ood, config.refusals)
+            refused = 1 - clear[pairs.a]*clear[pairs.b]
+        return (s[pairs.a, ex.j] - s[pairs.b, ex.j]) / ex.dataset.y_std[ex.j], refused
+
+    def ask(self, images, pairs, votes):
+        "So many answers about each pair, as a table of votes"
+        self.asked += 1
+        stream = rng(self.ex.seed, 'votes', 'answers', self.ex.attr, self.asked)
+        return simulate_votes(*self.gaps(images, pairs), stream, replace(self.ex.profile.crowd, votes=votes))
+
+    def majority(self, images, pairs, votes):
+        "Reliable majorities, as in the paper"
+        found = aggregate(self.ask(images, pairs, votes), self.ex.profile.crowd)
+        keep = torch.tensor(found.keep.values).nonzero().flatten()
+        return images, replace(pairs, target=torch.tensor(found.target.values, dtype=torch.float32))[keep]
+
+    def every(self, images, pairs, votes):
+        "The share of answers that name A; refusals are lost"
+        return images, shares(pairs, self.ask(images, pairs, votes))
+
+
+def shares(pairs, votes):
+    "Pairs with the mean answer as the target; those without a legible answer are left out"
+    value = votes.choice.map({'less': 0., 'equal': .5, 'more': 1.}).where(votes.legible)
+    mean = value.groupby(votes.pair).mean().reindex(range(len(pairs)))
+    keep = torch.tensor(mean.notna().values).nonzero().flatten()
+    return replace(pairs, target=torch.tensor(mean.values, dtype=torch.float32))[keep]
+
+
+def real(ex):
+    "The n real pairs, their images with true strengths"
+    return ex.dataset.part('train'), dataset_pairs(ex.dataset, ex.attr, 'train', ex.seed)
+
+
+def posterior(pairs, votes, p):
+    "Probability that A shows more, from answers and from the ranker"
+    value = votes.choice.map({'less': -1., 'equal': 0., 'more': 1.}).where(votes.legible, 0.)
+    net = torch.tensor(value.groupby(votes.pair).sum().reindex(range(len(pairs)), fill_value=0.).values)
+    return torch.sigmoid(torch.logit(p.double().clamp(1e-3, 1 - 1e-3)) + net * torch.logit(torch.tensor(1 - ERROR)))
+
+
+def adaptive(asker, budget):
+    "One answer about each pair, then further ones where the order is open, a round of n/2 at a time"
+    images, pairs = real(asker.ex)
+    votes = asker.ask(images, pairs, 1)
+    while len(votes) < budget:
+        ranker = asker.ex.fit(images, shares(pairs, votes))
+        p = pair_differences(score(ranker, images), pairs).sigmoid()
+        open_ = (posterior(pairs, votes, p) - .5).abs().argsort(stable=True)[:min(len(pairs)//2, budget - len(votes))]
+        more = asker.ask(images, pairs[open_], 1)
+        more['pair'] = open_.numpy()[more.pair]
+        votes = pd.concat([votes, more], ignore_index=True)
+    return images, shares(pairs, votes)
+
+
+def extended(asker, found, n, objective, votes=1):
+    "All real pairs with single answers, and `n` more pairs of candidates, chosen in rounds"
+    ex = asker.ex
+    train = asker.every(*real(ex), votes)
+    config = replace(ex.profile.candidates, objective=objective)
+    for k in range(config.rounds):
+        part = n*(k + 1)//config.rounds - n*k//config.rounds
+        ranker = None if objective == 'random' else ex.fit(*train)
+        pairs = choose_pairs(found, part, ranker, train, ex.j, config, (ex.seed, k))
+        more = asker.every(*only_used(found.images, pairs), votes)
+        train = join(train, more)
+    return train
+
+
+def pool(world, ex, name):
+    "Candidates of a kind"
+    if name == 're-pairings': return candidates(ex.attribute_predictor, real(ex)[0])
+    if name == 'images and edits':
+        drop = lambda c: Candidates(replace(c.images, strengths=None), c.scores, c.origin)
+        return both(drop(pool(world, ex, 'real')), drop(pool(world, ex, 'edits')))
+    found = world.pool(name)
+    images = found.machine.images if found.known else replace(found.machine.images, strengths=None)
+    truth = found.labeller.images.strengths if found.known else None
+    return Candidates(replace(images, strengths=truth), found.machine.scores, found.machine.origin)
+
+
+def threefold(asker, world, n):
+    "Majorities of three answers: about the real pairs, and about new ones"
+    ex, found = asker.ex, pool(world, asker.ex, 'real')
+    pairs = choose_pairs(found, (FULL - 3)*n//3, None, None, ex.j, replace(ex.profile.candidates, objective='random'),
+                         (ex.seed, 'three'))
+    return join(asker.majority(*real(ex), 3), asker.majority(*only_used(found.images, pairs), 3))
+
+
+def ways(world, ex):
+    "Name -> labelled pairs for 5 n answers, or fewer where the name says so"
+    asker, n = Asker(ex, world), len(real(ex)[1])
+    kinds = product(('real', 'edits', 're-pairings'), ('random', 'undecided'))
+    kinds = [*kinds, ('perfect', 'undecided'), ('images and edits', 'undecided')]
+    more = {f'n x 1, 4n {name} x 1, {objective}': (name, objective) for name, objective in kinds}
+    return {
+        'n x 5, majority': lambda: asker.majority(*real(ex), 5),
+        'n x 5, every answer': lambda: asker.every(*real(ex), 5),
+        'n x 3, 2n/3 real x 3, majority': lambda: threefold(asker, world, n),
+        'n x 1 (n answers)': lambda: asker.every(*real(ex), 1),
+        'n x 3, every answer (3n answers)': lambda: asker.every(*real(ex), 3),
+        'adaptive (3n answers)': lambda: adaptive(asker, 3*n),
+        'adaptive': lambda: adaptive(asker, 5*n),
+    } | {name: lambda c=c: extended(asker, pool(world, ex, c[0]), (FULL - 1)*n, c[1]) for name, c in more.items()}
+
+
+def measure(world, ex, train):
+    "How many pairs, and accuracies on validation images"
+    ranker = ex.fit(*train)
+    tests = {t: (world.valid.part(t), dataset_pairs(world.valid, ex.attr, t)) for t in TESTS}
+    return dict(pairs=len(train[1])) | {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
+
+
+def summary(rows):
+    "Gain over the paper's way in points, and its standard error over attributes"
+    by = ['world', 'crowd', 'way']
+    table = rows.set_index([*by, 'attribute', 'seed'])
+    base = table.xs('n x 5, majority', level='way')[list(TESTS)]
+    gain = 100 * (table[list(TESTS)] - base.reindex(table.index.droplevel('way')).values)
+    means = gain.groupby([*by, 'attribute'], sort=False).mean().groupby(by, sort=False)
+    counts = table.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
+    return means.mean().join(means.sem().add_suffix(' se')).join(counts).round(2).reset_index()
+
+
+def main(args):
+    profile = replace(get_profile('smoke' if args.smoke else 'standard'), crowd=CROWDS[args.crowd])
+    path = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows
+    world, columns = World(args.world, profile), [*KEY, 'pairs', *TESTS]
+    attrs = (args.attributes or CHOSEN[args.world]).split(',')
+    for seed, attr in product(range(FIRST, FIRST + args.seeds), attrs):
+        ex = Experiment(world.dataset, attr, profile, seed)
+        rows = finished(path, columns)
+        done = rows.query('world == @args.world and crowd == @args.crowd and attribute == @attr and seed == @seed')
+        for way, spend in ways(world, ex).items():
+            if way in set(done.way): continue
+            row = dict(zip(KEY, (args.world, args.crowd, attr, seed, way)))
+            append(path, row | measure(world, ex, spend()))
+        print(attr, seed, flush=True)
+    result = summary(finished(path, columns))
+    print(result.to_string())
+    if not args.smoke: save('answers', dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
+
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--world', choices=list(WORLDS), default='faces')
+    p.add_argument('--crowd', choices=list(CROWDS), default='fitted')
+    p.add_argument('--attributes', default='', help='separated by commas; default: three')
+    p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
+    p.add_argument('--rows', default='answers.csv', help='file of finished rows')
+    p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
+    torch.set_num_threads(1)
+    main(p.parse_args())
