@@ -1,0 +1,208 @@
+"""Where drawing pays: `python benchmarks/when_to_draw.py --world faces`
+
+- `images`: you have K images of your own and a generator that was trained elsewhere. You ask one person about each
+  pair, ten answers an image, 2,000 at most. Pairs are of your images (`re-pairings`), of edits of them, of both, of as
+  many new real images (`new real`), or of `perfect` drawings: new renders in which attributes don't go together.
+- `reach`: n real pairs with one answer each, and 4 n answers about edits that go so far (in standard deviations).
+- `free`: n real pairs with five answers each, and 4 n pairs whose label costs nothing. They are two versions of one
+  image, by the renderer (`perfect twins`, faces only) or by the editor (`edited twins`); or pairs of real images, of
+  edits or of drawings, which a ranker with machine scores labels.
+
+We choose pairs as methods do, and measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows
+are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
+"""
+import argparse, tempfile
+from dataclasses import replace
+from functools import cache
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from attic.config import get_profile
+from attic.core import derive_seed, rng
+from attic.data.dataset import TESTS, dataset_pairs
+from attic.data.pairs import ImageSet, Pairs, join, only_used
+from attic.methods.candidates import Candidates, both, candidates, choose_pairs
+from attic.methods.methods import Experiment
+from attic.models.editor import Editor, edit
+from attic.models.ranker import accuracy, differences
+from attic.worlds import faces as face_world
+from attic.worlds.population import WORLDS
+from answers import Asker, extended, pool, real
+from machine import about, save
+from objectives import CHOSEN, FIRST, World, append, finished
+
+KEY = ['world', 'part', 'attribute', 'seed', 'size', 'way']
+OWN = (50, 150, 500, 1500)
+REACHES = (.25, .5, .7, 1., 1.5)
+EDITS, AN_IMAGE, MOST, APART = 3000, 10, 2000, .8 # edits of own images; answers an image, and at most; of twins
+
+
+@cache
+def own_images(name, n, seed):
+    "Images that no network of attic has seen, with true strengths"
+    world = WORLDS[name]
+    return ImageSet(*world.render(n, derive_seed('own', name, seed), .8))
+
+
+def moved(world, images, reach, seed):
+    "Random edits of images, whose strengths are machine scores"
+    gen, y = world.ex.generator, world.ex.attribute_predictor.machine_scores(images)
+    step = gen.sample(len(images), rng(seed, 'moves'))[0] - gen.y_mean
+    return ImageSet(edit(Editor(gen), images.images, y, y + reach*step))
+
+
+def own_edits(world, images, seed):
+    "Edits of a few images, each many times"
+    times = -(-EDITS // len(images))
+    many = ImageSet(images.images.repeat(times, 1, 1, 1)[:EDITS])
+    return candidates(world.ex.attribute_predictor, moved(world, many, .7, seed), 'synthetic')
+
+
+def blind(found): return Candidates(replace(found.images, strengths=None), found.scores, found.origin)
+
+
+def own_candidates(world, k, seed):
+    "Name -> candidates for the owner of `k` images"
+    ex, own = world.ex, own_images(world.name, k, seed)
+    mine, edits = candidates(ex.attribute_predictor, own), own_edits(world, own, seed)
+    new = own_images(world.name, EDITS, f'new {seed}')
+    seen = ImageSet(torch.cat([own.images, new.images]), torch.cat([own.strengths, new.strengths]))
+    free = world.pool('perfect, independent')
+    perfect = Candidates(free.machine.images, free.machine.scores)
+    return {'re-pairings': mine, 'edits': edits, 'images and edits': both(blind(mine), edits),
+            'new real': candidates(ex.attribute_predictor, seen), 'perfect': perfect}
+
+
+def first_pairs(k):
+    "Disjoint pairs of `k` images"
+    return Pairs(torch.arange(k//2), torch.arange(k//2, k//2*2), torch.zeros(k//2))
+
+
+def spend(asker, start, found, n):
+    "Single answers about the first pairs, then about `n` chosen ones"
+    ex, train = asker.ex, asker.every(*start, 1)
+    rounds = ex.profile.candidates.rounds
+    for r in range(rounds):
+        part = n*(r + 1)//rounds - n*r//rounds
+        pairs, left = None, part
+        while left > 0: # few images make few disjoint pairs
+            ranker = ex.fit(*train)
+            pairs = choose_pairs(found, left, ranker, train, ex.j, ex.profile.candidates, (ex.seed, r, left))
+            train = join(train, asker.every(*only_used(found.images, pairs), 1))
+            left -= len(pairs)
+    return train
+
+
+def by_images(world, ex):
+    "(size, way) -> labelled pairs, where images are few"
+    for k in OWN:
+        n = min(AN_IMAGE*k, MOST) - k//2
+        start = own_images(world.name, k, ex.seed), first_pairs(k)
+        for way in ('re-pairings', 'edits', 'images and edits', 'new real', 'perfect'):
+            yield (k, way), lambda k=k, n=n, way=way, start=start: spend(
+                Asker(ex, world), start, own_candidates(world, k, ex.seed)[way], n)
+
+
+def by_reach(world, ex):
+    "(size, way) -> labelled pairs, where edits go far or not"
+    n = len(real(ex)[1])
+    def run(reach):
+        images = ImageSet(ex.dataset.part('generator')[:ex.profile.candidates.images].images)
+        found = candidates(ex.attribute_predictor, moved(world, images, reach, 0), 'synthetic')
+        return extended(Asker(ex, world), found, 4*n, 'undecided')
+    for reach in REACHES: yield (reach, 'edits'), lambda reach=reach: run(reach)
+    yield (0, 'real'), lambda: extended(Asker(ex, world), pool(world, ex, 'real'), 4*n, 'undecided')
+
+
+def perfect_twins(ex, n):
+    "Two renders of one face that differ in one strength"
+    seed = derive_seed('twins', ex.attr, ex.seed)
+    s, nuisance = face_world.sample_strengths(n, seed, .8), face_world.sample_nuisance(n, seed)
+    step = torch.zeros_like(s)
+    step[:, ex.j] = APART * ex.dataset.y_std[ex.j]
+    return face_world.render(s + step, nuisance), face_world.render(s - step, nuisance)
+
+
+def edited_twins(world, ex, n):
+    "Two edits of one image that differ in one strength"
+    images = ex.dataset.part('generator')[:n]
+    y, editor = images.strengths, Editor(world.ex.generator)
+    step = torch.zeros_like(y)
+    step[:, ex.j] = APART * ex.dataset.y_std[ex.j]
+    return edit(editor, images.images, y, y + step), edit(editor, images.images, y, y - step)
+
+
+def known_order(a, b):
+    "Pairs in which A shows more"
+    n = len(a)
+    return ImageSet(torch.cat([a, b])), Pairs(torch.arange(n), torch.arange(n, 2*n), torch.ones(n), 'pseudo')
+
+
+def inferred(world, ex, train, kind, n):
+    "Chosen pairs that a ranker with machine scores labels"
+    found, ranker = pool(world, ex, kind), ex.fit(*train)
+    pairs = choose_pairs(found, n, ranker, train, ex.j, ex.profile.candidates, (ex.seed, 'free'))
+    images, pairs = only_used(ImageSet(found.images.images), pairs)
+    teacher = ex.fit(*train, more='attribute_predictor')
+    return images, Pairs(pairs.a, pairs.b, differences(teacher, images, pairs).sigmoid(), 'pseudo')
+
+
+def by_labels(world, ex):
+    "(size, way) -> labelled pairs, some of them for free"
+    train = Asker(ex, world).majority(*real(ex), 5)
+    n = 4*len(real(ex)[1])
+    yield (0, 'n real x 5'), lambda: train
+    if world.name == 'faces': yield (n, 'perfect twins'), lambda: join(train, known_order(*perfect_twins(ex, n)))
+    yield (n, 'edited twins'), lambda: join(train, known_order(*edited_twins(world, ex, n)))
+    for kind in ('real', 'edits', 'drawings'):
+        yield (n, f'{kind}, inferred'), lambda kind=kind: join(train, inferred(world, ex, train, kind, n))
+
+
+PARTS = dict(images=by_images, reach=by_reach, free=by_labels)
+
+
+def measure(world, ex, train):
+    "How many pairs, and accuracies on validation images"
+    ranker = ex.fit(*train)
+    tests = {t: (world.valid.part(t), dataset_pairs(world.valid, ex.attr, t)) for t in TESTS}
+    return dict(pairs=len(train[1])) | {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
+
+
+def summary(rows):
+    "Mean accuracy in per cent, and its standard error over attributes"
+    by = ['world', 'part', 'size', 'way']
+    means = rows.groupby([*by, 'attribute'], sort=False)[list(TESTS)].mean().mul(100).groupby(by, sort=False)
+    return means.mean().join(means.sem().add_suffix(' se')).join(
+        rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))).round(2).reset_index()
+
+
+def main(args):
+    profile = get_profile('smoke' if args.smoke else 'standard')
+    path = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows
+    world, columns = World(args.world, profile), [*KEY, 'pairs', *TESTS]
+    attrs = (args.attributes or CHOSEN[args.world]).split(',')
+    for seed, attr, part in product(range(FIRST, FIRST + args.seeds), attrs, args.parts.split(',')):
+        ex, rows = Experiment(world.dataset, attr, profile, seed), finished(path, columns)
+        rows = rows.query('world == @args.world and part == @part and attribute == @attr and seed == @seed')
+        done = set(zip(rows['size'].astype(float), rows.way))
+        for (size, way), train in PARTS[part](world, ex):
+            if (float(size), way) in done: continue
+            append(path, dict(zip(KEY, (args.world, part, attr, seed, size, way))) | measure(world, ex, train()))
+        print(attr, seed, part, flush=True)
+    result = summary(finished(path, columns))
+    print(result.to_string())
+    if not args.smoke: save('when_to_draw', dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
+
+
+if __name__ == '__main__':
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--world', choices=list(WORLDS), default='faces')
+    p.add_argument('--attributes', default='', help='separated by commas; default: three')
+    p.add_argument('--parts', default=','.join(PARTS), help=f"of {', '.join(PARTS)}")
+    p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
+    p.add_argument('--rows', default='when_to_draw.csv', help='file of finished rows')
+    p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
+    torch.set_num_threads(1)
+    main(p.parse_args())
