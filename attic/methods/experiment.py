@@ -45,10 +45,10 @@ def _label(request, method, before, again=ROUNDS - 1):
     ex, made = request.ex, method.propose(request)
     _, kept, _ = ex.crowd.generated(ex.attr, made.a, made.b, request.seed)
     kept = Pairs(kept.a, kept.b, kept.target, method.origin)
-    n, real = len(kept) if ex.budget == 'kept' else request.n, method.origin == 'pool'
+    n, real = len(kept) if ex.budget == 'kept' else len(made.target), method.origin == 'pool'
     both = join((request.image_set, request.pairs), (made.pairs()[0], kept))
     now = TrainingSet(*both, before.n_real + n*real, before.n_synthetic + n*(not real), created=made)
-    short = request.n - n
+    short = request.n - n if ex.budget == 'kept' else 0
     if short <= 1 or not again: return now
     more = ProposalRequest(ex, now.image_set, now.pairs, short, request.turn + BATCHES, made)
     return _label(more, method, now, again - 1)
@@ -58,7 +58,7 @@ def _infer(request, method, before, origin):
     made = method.propose(request)
     if method.infer: made = replace(made, target=method.infer(request, made))
     both = join((request.image_set, request.pairs), made.pairs(origin))
-    return TrainingSet(*both, before.n_real, n_inferred=before.n_inferred + request.n, created=made)
+    return TrainingSet(*both, before.n_real, n_inferred=before.n_inferred + len(made.target), created=made)
 
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
 def _buy(ex, method, now, n, turn=0):

@@ -235,7 +235,9 @@ def choose(
 ) -> Proposal:
     "The best pairs of candidates"
     ex, labelled = request.ex, (request.image_set, request.pairs)
-    found = unused(getattr(ex, where), request.image_set)
+    every = getattr(ex, where)
+    found = unused(every, request.image_set)
+    if len(found) < 2*request.n: found = every # too few are left: show some again
     config = replace(ex.profile.candidates, **changes)
     ranker = None if config.objective == 'random' else ex.fit(*labelled)
     pairs = choose_pairs(found, request.n, ranker, labelled, ex.j, config, request.seed)
