@@ -21,19 +21,20 @@ DEFAULTS = dict(profile='standard', seeds=5, methods='all', scenarios='Normal,Au
                 prior='flow', device='auto', out='runs', attributes=','.join((*FACES, *SHOES)),
                 columns='', skip_missing='', # of a folder: which columns are attributes; leave out rows that lack values
                 annotator='crowd', # who labels: the profile's crowd, 'fitted' or 'sharp'
+                votes=5, # answers about a pair
                 features='', side='') # of the ranker: which network, and at how many pixels it sees images
 for name in config: check_choice(name, DEFAULTS, 'config')
 OPTIONS = {k: str(v) for k, v in (DEFAULTS | config).items()}
 
 OUT, DATA = OPTIONS['out'], OPTIONS['data']
 PROFILE = get_profile(OPTIONS['profile']).choose(features=OPTIONS['features'], side=int(OPTIONS['side'] or 0),
-                                                 annotator=OPTIONS['annotator'])
+                                                 annotator=OPTIONS['annotator'], votes=int(OPTIONS['votes']))
 ATTRIBUTES = [a.strip() for a in OPTIONS['attributes'].split(',')]
 SEEDS = range(int(OPTIONS['seeds']))
 WANTED = [(m, s) for m in parse_names(OPTIONS['methods'], METHODS, 'method')
           for s in parse_names(OPTIONS['scenarios'], SCENARIOS, 'scenario') if s in METHODS[m].scenarios]
 CHOICES = dict(attributes=OPTIONS['columns'], skip_missing=bool(OPTIONS['skip_missing'])) # about a folder of images
-FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'annotator', 'device', 'out')]
+FLAGS = [f'--{k}={OPTIONS[k]}' for k in ('data', 'profile', 'budget', 'prior', 'annotator', 'votes', 'device', 'out')]
 FLAGS += [f'--{k}={OPTIONS[k]}' for k in ('features', 'side') if OPTIONS[k]]
 FLAGS += [f"--attributes={CHOICES['attributes']}"]*bool(CHOICES['attributes'])
 FLAGS += ['--skip_missing']*CHOICES['skip_missing']
@@ -66,7 +67,8 @@ def dataset(kind_of):
 PRINTS = digest([dataset(k).fingerprints for k in sorted({kind(a) for a in ATTRIBUTES})], n=8)
 NAME = re.sub(r'[^\w.-]+', '_', os.path.basename(os.path.realpath(DATA)))[:40]
 RANKER = re.sub(r'[^\w.-]+', '_', OPTIONS['features'] + OPTIONS['side'])
-SWEEP = '-'.join(filter(None, [PROFILE.name, NAME, PRINTS, RANKER, OPTIONS['budget'], OPTIONS['prior']]))
+SINGLE = '' if OPTIONS['votes'] == '5' else f"votes{OPTIONS['votes']}"
+SWEEP = '-'.join(filter(None, [PROFILE.name, NAME, PRINTS, RANKER, OPTIONS['budget'], OPTIONS['prior'], SINGLE]))
 JOBS = f"{OUT}/sweep/{SWEEP}/{OPTIONS['scenarios']}"
 
 def missing(attr, seed):

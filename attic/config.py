@@ -197,6 +197,14 @@ class CrowdConfig:
         "The paper's pruning (Sec. VI-B): low confidence or low agreement leaves a pair out"
         return (confidence <= self.max_confidence) & (agreement >= self.min_agreement)
 
+    def asked(self,
+        votes:int, # answers about a pair: an odd number
+    ) -> 'CrowdConfig':
+        "The same crowd, with so many answers about a pair; a single one counts however sure it is"
+        if votes % 2 == 0: raise ValueError(f"{votes} answers a pair may be a tie: choose an odd number")
+        if votes == self.votes: return self
+        return replace(self, votes=votes, max_confidence=3. if votes == 1 else self.max_confidence)
+
 CROWDS = dict(fitted=CrowdConfig(), sharp=CrowdConfig(noise=0.2))
 ANNOTATORS = ('crowd', *CROWDS, 'people') # who labels; 'crowd' is the profile's, and 'people' label drawn pairs
 
@@ -230,13 +238,15 @@ class Profile:
         features:str='', # one of `models.features.FEATURES`, or a name of timm; empty is the profile's
         side:int=0,      # pixels at which their network sees images; 0 is what the features are made for
         annotator:str='crowd', # one of `ANNOTATORS`
+        votes:int=5,     # answers about a pair
     ) -> 'Profile':
         "The same profile with what a command may change; raise `ValueError` for features of a ranker from pixels"
         ranking = {k: v for k, v in dict(features=features, side=side).items() if v}
         if ranking and not isinstance(self.ranker, LinearConfig):
             raise ValueError(f"the ranker of {self.name!r} learns from pixels, and has no {' and '.join(ranking)}")
-        answers = CROWDS.get(check_choice(annotator, ANNOTATORS, 'annotator'), self.crowd)
-        return replace(self.replace(data=dict(n_train=labels or self.data.n_train), ranker=ranking), crowd=answers)
+        crowd = CROWDS.get(check_choice(annotator, ANNOTATORS, 'annotator'), self.crowd)
+        if annotator != 'people': crowd = crowd.asked(votes)
+        return replace(self.replace(data=dict(n_train=labels or self.data.n_train), ranker=ranking), crowd=crowd)
 
 # %% ../nbs/01_config.ipynb #6331c509
 _standard = Profile('standard', '2 to 10 minutes; about 95 % of masculine in its own pool')

@@ -84,7 +84,7 @@ def run(
     budget:str='bought',   # labels to count: all 'bought', or only 'kept' ones
     labels:int=0,          # labels to buy; 0 for the profile's number
     annotator:str='crowd', # who labels: simulated 'crowd' (the profile's), 'fitted' or 'sharp', or 'people'
-    votes:int=5,           # people's answers per pair
+    votes:int=5,           # answers per pair, of people or of the simulated crowd (an odd number)
     attributes:str='',     # columns of a folder's strengths.csv to use; default: all that fit
     skip_missing:store_true=False, # skip rows of a folder's strengths.csv with missing values
     features:str='',       # pretrained network; default: the profile's
@@ -98,7 +98,8 @@ def run(
     from attic.core import write_json
     from attic.methods import sweep
     choices = dict(attributes=attributes, skip_missing=skip_missing)
-    ex = _experiment(attr, data, profile, (labels, features, side, annotator), seed, device, prior, budget, **choices)
+    chosen = labels, features, side, annotator, votes
+    ex = _experiment(attr, data, profile, chosen, seed, device, prior, budget, **choices)
     keys, waiting = [], []
     if prepare: sweep.prepare(ex)
     else: keys, waiting = sweep.run_attribute(ex, methods, scenarios, out, votes if annotator == 'people' else 0)

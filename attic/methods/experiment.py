@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 import torch
 
-from ..config import LinearConfig, RankerConfig
+from ..config import CrowdConfig, LinearConfig, RankerConfig
 from ..core import check_choice, device_facts, digest, option, write_json
 from ..data import dataset as dataset_module
 from ..data.pairs import ImageSet, Pairs, join
@@ -63,12 +63,21 @@ def _infer(request, method, before, origin):
 # %% ../../nbs/methods/02_experiment.ipynb #3745a234
 def _buy(ex, method, now, n, turn=0):
     "Add `n` proposed pairs; a method that chooses anew gets them in parts, but people label all at once"
+    if n < 1: return now
     rounds = ex.profile.candidates.rounds if method.rounds and ex.people is None else 1
     for k in range(rounds):
         part = n*(k + 1)//rounds - n*k//rounds
         request = ProposalRequest(ex, now.image_set, now.pairs, part, turn + k*BATCHES*ROUNDS, now.created)
         now = _label(request, method, now)
     return now
+
+def _votes(ex):
+    "Answers about a pair"
+    return ex.people.votes if ex.people is not None else ex.profile.crowd.votes
+
+def _left(ex):
+    "Pairs that the paper's price of all real pairs buys in 'Answers', beside these"
+    return ex.real[2] * (CrowdConfig().votes - _votes(ex)) // _votes(ex)
 
 def _method(name, scenario):
     "A method that takes part in a scenario; raise `ValueError` otherwise"
@@ -79,7 +88,7 @@ def _method(name, scenario):
 def training_set(
     ex:Experiment, # what is given
     name:str,      # one of `METHODS`
-    scenario:str,  # 'Normal' or 'Auto'
+    scenario:str,  # 'Normal', 'Auto' or 'Answers'
 ) -> TrainingSet:
     "What a method trains on; raise `ValueError` where it does not take part"
     method, (image_set, pairs, n) = _method(name, scenario), ex.real
@@ -88,6 +97,7 @@ def training_set(
     if method.asks and scenario == 'Normal':
         half = ex.half[2]
         return _buy(ex, method, TrainingSet(*ex.half), n - half)
+    if scenario == 'Answers': return _buy(ex, method, everything, _left(ex))
     jitters = method.origin == 'jitter'
     wanted = n//2 if scenario == 'Normal' and jitters else n
     if method.infer: wanted *= ex.profile.candidates.inferred
@@ -169,8 +179,10 @@ def cannot_run(
     scenario:str,  # one of `SCENARIOS`
     asked:bool=False, # whether it was asked for by name: then weights may be downloaded
 ) -> str:          # empty where a run can start
-    "What a run lacks: images of the generator, or the weights of a network that reads words"
+    "What a run lacks: images of the generator, answers, or the weights of a network that reads words"
     if not has_images(ex, method, scenario): return f"{ex.dataset.name} has labelled pairs and no strengths"
+    if scenario == 'Answers' and METHODS[method].propose and _left(ex) < 1:
+        return f"{_votes(ex)} answers about each real pair leave none for others; choose votes=1 or votes=3"
     reads = 'words' in METHODS[method].needs and not asked
     return missing_weights(ex.profile.words.model) if reads else ''
 
@@ -248,6 +260,7 @@ def describe(
     names |= dict(budget=ex.budget, curation=data.curation)
     names |= dict(n_train=profile.data.n_train, ranker=ex.ranking.name, data=digest(data.fingerprints))
     names |= dict(noise=profile.crowd.noise)
+    if profile.crowd.votes != CrowdConfig().votes: names |= dict(votes=profile.crowd.votes)
     if ex.people is not None: names |= dict(annotator='people', votes=ex.people.votes)
     configs = {k: vars(c) for k, c in config.configs.items()}
     return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)

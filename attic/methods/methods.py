@@ -237,7 +237,7 @@ def choose(
     ex, labelled = request.ex, (request.image_set, request.pairs)
     every = getattr(ex, where)
     found = unused(every, request.image_set)
-    if len(found) < 2*request.n: found = every # too few are left: show some again
+    if len(found) < 4*request.n: found = every # few are left: show some again
     config = replace(ex.profile.candidates, **changes)
     ranker = None if config.objective == 'random' else ex.fit(*labelled)
     pairs = choose_pairs(found, request.n, ranker, labelled, ex.j, config, request.seed)
@@ -298,10 +298,11 @@ class Method:
     version:int=1              # of `propose`: raise it when what it proposes changes
 
 NEEDS = ('images', 'ranker', 'generator', 'predictor', 'probe', 'words', 'adversary', 'candidates')
+_ASK, _ALL = ('Normal', 'Active', 'Answers'), ('Normal', 'Auto', 'Active', 'Answers')
 _DRAWS, _ADVERSARY = ('ranker', 'generator'), ('ranker', 'generator', 'adversary')
 _POOL, _EDITS = ('ranker', 'images', 'predictor', 'candidates'), ('ranker', 'generator', 'predictor', 'candidates')
 METHODS = {
-    'Real': Method(needs=('ranker',), colour=7),
+    'Real': Method(scenarios=_ALL, needs=('ranker',), colour=7),
     'Half': Method(half=True, scenarios=('Normal',), needs=('ranker',), colour=7),
     'Real+': Method(real_plus, 'pseudo', asks=False, scenarios=('Normal', 'Auto'),
                     needs=('ranker', 'images'), colour=0),
@@ -310,24 +311,25 @@ METHODS = {
     'Prior': Method(prior, needs=_DRAWS, colour=5),
     'Random drawings': Method(prior, scenarios=('Auto',), needs=(*_DRAWS, 'predictor', 'candidates'),
                               infer=infer_by_scores, colour=5),
-    'Random': Method(partial(choose, where='real_candidates', objective='random'), 'pool', needs=_POOL,
+    'Random': Method(partial(choose, where='real_candidates', objective='random'), 'pool', scenarios=_ALL, needs=_POOL,
                      infer=infer_by_scores, colour=8),
     'Pool': Method(pool, 'pool', scenarios=('Normal', 'Active'), needs=('ranker', 'images'), colour=8, version=2),
-    'Answerable pool': Method(partial(choose, where='real_candidates'), 'pool', scenarios=('Normal', 'Active'),
-                              needs=_POOL, rounds=True, colour=8),
-    'Re-pairing': Method(re_pair, 'pool', scenarios=('Normal',), needs=_POOL, rounds=True, colour=8),
-    'Random edits': Method(partial(choose, objective='random'), needs=_EDITS, infer=infer_by_scores, colour=5),
+    'Answerable pool': Method(partial(choose, where='real_candidates'), 'pool', scenarios=_ASK, needs=_POOL,
+                              rounds=True, colour=8),
+    'Re-pairing': Method(re_pair, 'pool', scenarios=('Normal', 'Answers'), needs=_POOL, rounds=True, colour=8),
+    'Random edits': Method(partial(choose, objective='random'), scenarios=_ALL, needs=_EDITS, infer=infer_by_scores,
+                           colour=5),
     'Probe': Method(ranker=Experiment.fit_probe, scenarios=('Normal', 'Auto'), needs=('predictor', 'probe'), colour=6),
     'Real + scores': Method(ranker=partial(Experiment.fit, more='attribute_predictor'), scenarios=('Normal', 'Auto'),
                             needs=('ranker', 'predictor'), colour=9),
     'Zero-shot': Method(ranker=Experiment.ask_word, scenarios=('Normal',), needs=('words',), colour=6),
     'Real + word': Method(ranker=partial(Experiment.fit, more='word'), scenarios=('Normal',), needs=('ranker', 'words'),
                           colour=9),
-    'ATTIC': Method(attic, needs=_ADVERSARY, colour=2),
+    'ATTIC': Method(attic, scenarios=_ALL, needs=_ADVERSARY, colour=2),
     'Untrained ATTIC': Method(untrained, scenarios=('Normal',), needs=_ADVERSARY, colour=2),
-    'ATTIC+': Method(choose, needs=_EDITS, infer=infer_by_scores, rounds=True, colour=3, version=2),
-    'ATTIC+ and pool': Method(partial(choose, where='all_candidates'), scenarios=('Normal', 'Active'), needs=_EDITS,
-                              rounds=True, colour=3),
+    'ATTIC+': Method(choose, scenarios=_ALL, needs=_EDITS, infer=infer_by_scores, rounds=True, colour=3, version=2),
+    'ATTIC+ and pool': Method(partial(choose, where='all_candidates'), scenarios=_ASK, needs=_EDITS, rounds=True,
+                              colour=3),
 }
-SCENARIOS = ('Normal', 'Auto', 'Active')
+SCENARIOS = ('Normal', 'Auto', 'Active', 'Answers')
 BATCHES = 4 # of the Active scenario

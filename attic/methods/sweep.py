@@ -59,9 +59,11 @@ def load_default_rows(
     flow = rows.prior.isna() | (rows.prior == 'flow')
     people = rows.get('annotator', pd.Series('', rows.index)) == 'people'
     wanted = rows.dataset.str.fullmatch(dataset) & rows.scenario.isin(scenarios)
-    rows = rows[wanted & flow & (rows.budget == 'bought') & ~people]
+    five = rows.get('votes', pd.Series(float('nan'), rows.index)).isna() | (rows.scenario == 'Answers')
+    rows = rows[wanted & flow & (rows.budget == 'bought') & ~people & five]
     rows = _newest_data(_largest(_usual(rows)))
-    keys = set(rows.drop_duplicates(['dataset', 'attribute', 'method', 'scenario', 'seed'], keep='last').key)
+    one = [c for c in ('dataset', 'attribute', 'method', 'scenario', 'seed', 'votes') if c in rows]
+    keys = set(rows.drop_duplicates(one, keep='last').key)
     found = pd.concat([load(d) for d in folders], ignore_index=True)
     return found[found.key.isin(keys)].drop_duplicates([c for c in ('key', 'batch', 'test') if c in found])
 
