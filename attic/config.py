@@ -4,12 +4,13 @@
 
 # %% auto #0
 __all__ = ['CROWDS', 'ANNOTATORS', 'PROFILES', 'DataConfig', 'RankerConfig', 'GeneratorConfig', 'FlowConfig', 'PredictorConfig',
-           'LinearConfig', 'OrderConfig', 'WordsConfig', 'ProbeConfig', 'AdversaryConfig', 'ObjectiveConfig',
+           'ProbeConfig', 'LinearConfig', 'OrderConfig', 'WordsConfig', 'AdversaryConfig', 'ObjectiveConfig',
            'CandidateConfig', 'CrowdConfig', 'Profile', 'default_profile', 'get_profile', 'check_parameters']
 
 # %% ../nbs/01_config.ipynb #a44d68d6
 import os
 from dataclasses import dataclass, replace
+from fastcore.basics import patch
 from .core import check_choice, option
 
 # %% ../nbs/01_config.ipynb #83b17e57
@@ -45,10 +46,11 @@ class RankerConfig:
     scale_gain:float=0.05     # how much slower the scale moves than the shift
     crop_weight:float=option(1.) # weight of the penalty for crops that leave the image
 
-    @property
-    def name(self) -> str:
-        "What rows and cards call it"
-        return f"{self.backbone} from {'ImageNet' if self.imagenet else 'random weights'}, {self.steps} steps"
+# %% ../nbs/01_config.ipynb #2427e90f
+@patch(as_prop=True)
+def name(self:RankerConfig) -> str:
+    "What rows and cards call it"
+    return f"{self.backbone} from {'ImageNet' if self.imagenet else 'random weights'}, {self.steps} steps"
 
 # %% ../nbs/01_config.ipynb #9f346520
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class GeneratorConfig:
     warmup:float=5.            # the KL term's weight is `warmup` times the finished share of training, at most 1
     log_var_min:float=-3.5     # no pixel is surer than a standard deviation of 0.17 (images span -1 to 1)
 
+# %% ../nbs/01_config.ipynb #f3f3e091
 @dataclass(frozen=True)
 class FlowConfig:
     "The generator's learnt prior p(z | y); ours"
@@ -91,6 +94,15 @@ class PredictorConfig:
     augment_share:float=option(0.5)       # share of the training images that are blurred
     seed:int=option(0)    # of first weights and order of images
 
+# %% ../nbs/01_config.ipynb #0fea9464
+@dataclass(frozen=True)
+class ProbeConfig:
+    "The linear probe on the attribute predictor's features"
+    n_bootstrap:int=8     # fits to resampled pairs
+    decay:float=0.01      # penalty on squared weights
+    max_iter:int=200      # of L-BFGS
+
+# %% ../nbs/01_config.ipynb #8a03cdc6
 @dataclass(frozen=True)
 class LinearConfig:
     "The ranker on pretrained features"
@@ -108,11 +120,13 @@ class LinearConfig:
     searched:int=option(500)      # training pairs, at most, that choose the window
     priors:tuple=option((0., 1., 2., 4., 8.)) # weights that a word's scores may have before the first answer
 
-    @property
-    def name(self) -> str:
-        "What rows and cards call it"
-        return f'{self.kind} on {self.features}'
+# %% ../nbs/01_config.ipynb #51f5bddf
+@patch(as_prop=True)
+def name(self:LinearConfig) -> str:
+    "What rows and cards call it"
+    return f'{self.kind} on {self.features}'
 
+# %% ../nbs/01_config.ipynb #a0566b80
 @dataclass(frozen=True)
 class OrderConfig:
     "The order of a folder while somebody answers; ours"
@@ -129,19 +143,13 @@ class OrderConfig:
     random_share:float=0.2 # of questions that are drawn at random, to measure the accuracy
     repeat_share:float=0.04 # of questions that come back
 
+# %% ../nbs/01_config.ipynb #1f37ced4
 @dataclass(frozen=True)
 class WordsConfig:
-    "What a network that reads text is asked about an attribute; ours"
+    "The texts that zero-shot ranking compares with an image; ours"
     model:str='clip_base' # one of `models.zeroshot.TEXT_MODELS`
     more:str='a very {} photo'          # what shows more of it
     less:str='a photo that is not {}'   # what shows less
-
-@dataclass(frozen=True)
-class ProbeConfig:
-    "The linear probe on the attribute predictor's features"
-    n_bootstrap:int=8     # fits to resampled pairs
-    decay:float=0.01      # penalty on squared weights
-    max_iter:int=200      # of L-BFGS
 
 # %% ../nbs/01_config.ipynb #b669914a
 @dataclass(frozen=True)
@@ -157,6 +165,7 @@ class AdversaryConfig:
     hidden:int=512        # units of the first layer
     ranker_div:float=4.   # the ranker learns at its peak rate divided by this, with 'adam'
 
+# %% ../nbs/01_config.ipynb #054a1f94
 @dataclass(frozen=True)
 class ObjectiveConfig:
     "What a control module is trained for in place of the ranker's errors: undecided pairs; ours"
@@ -166,7 +175,7 @@ class ObjectiveConfig:
 # %% ../nbs/01_config.ipynb #52a273d5
 @dataclass(frozen=True)
 class CandidateConfig:
-    "Which unlabelled images are edited and paired, and which pairs are asked about; ours"
+    "Which unlabelled images we edit and pair, and which pairs we show to people; ours"
     images:int=3000       # unlabelled images of the generator that are edited, at most
     reach:float=0.7       # how far strengths move: a random draw of the population, times this
     pairs:int=20_000      # random pairs that are looked at
@@ -190,21 +199,26 @@ class CrowdConfig:
     max_confidence:float=2.     # less confident pairs are pruned (1 very, 2 somewhat, 3 not)
     min_agreement:float=0.5     # pairs with less agreement are pruned
 
-    def reliable(self,
-        confidence, # mean confidence: 1 very, 2 somewhat, 3 not
-        agreement,  # share of votes for the majority, 0 to 1
-    ):              # True where the pair is kept
-        "The paper's pruning (Sec. VI-B): low confidence or low agreement leaves a pair out"
-        return (confidence <= self.max_confidence) & (agreement >= self.min_agreement)
+# %% ../nbs/01_config.ipynb #fbea1d42
+@patch
+def reliable(self:CrowdConfig,
+    confidence, # mean confidence: 1 very, 2 somewhat, 3 not
+    agreement,  # share of votes for the majority, 0 to 1
+):              # True where the pair is kept
+    "The paper's pruning (Sec. VI-B): low confidence or low agreement leaves a pair out"
+    return (confidence <= self.max_confidence) & (agreement >= self.min_agreement)
 
-    def asked(self,
-        votes:int, # answers about a pair: an odd number
-    ) -> 'CrowdConfig':
-        "The same crowd, with so many answers about a pair; a single one counts however sure it is"
-        if votes % 2 == 0: raise ValueError(f"{votes} answers a pair may be a tie: choose an odd number")
-        if votes == self.votes: return self
-        return replace(self, votes=votes, max_confidence=3. if votes == 1 else self.max_confidence)
+# %% ../nbs/01_config.ipynb #09f0b1e8
+@patch
+def asked(self:CrowdConfig,
+    votes:int, # answers about a pair: an odd number
+) -> CrowdConfig:
+    "The same crowd, with so many answers about a pair; a single one counts however sure it is"
+    if votes % 2 == 0: raise ValueError(f"{votes} answers a pair may be a tie: choose an odd number")
+    if votes == self.votes: return self
+    return replace(self, votes=votes, max_confidence=3. if votes == 1 else self.max_confidence)
 
+# %% ../nbs/01_config.ipynb #5e4e3fdd
 CROWDS = dict(fitted=CrowdConfig(), sharp=CrowdConfig(noise=0.2))
 ANNOTATORS = ('crowd', *CROWDS, 'people') # who labels; 'crowd' is the profile's, and 'people' label drawn pairs
 
@@ -226,27 +240,31 @@ class Profile:
     candidates:CandidateConfig=CandidateConfig() # which pairs are asked about
     crowd:CrowdConfig=CrowdConfig()         # the simulated annotators
 
-    def replace(self,
-        **changes, # a config's fields, such as `ranker=dict(steps=20)`, or `name` and `expect`
-    ) -> 'Profile':
-        "The same profile with some fields changed"
-        new = {k: replace(getattr(self, k), **v) if isinstance(v, dict) else v for k, v in changes.items()}
-        return replace(self, **new)
+# %% ../nbs/01_config.ipynb #b249135e
+@patch
+def replace(self:Profile,
+    **changes, # a config's fields, such as `ranker=dict(steps=20)`, or `name` and `expect`
+) -> Profile:
+    "The same profile with some fields changed"
+    new = {k: replace(getattr(self, k), **v) if isinstance(v, dict) else v for k, v in changes.items()}
+    return replace(self, **new)
 
-    def choose(self,
-        labels:int=0,    # labels to buy; 0 is as many as the profile says
-        features:str='', # one of `models.features.FEATURES`, or a name of timm; empty is the profile's
-        side:int=0,      # pixels at which their network sees images; 0 is what the features are made for
-        annotator:str='crowd', # one of `ANNOTATORS`
-        votes:int=5,     # answers about a pair
-    ) -> 'Profile':
-        "The same profile with what a command may change; raise `ValueError` for features of a ranker from pixels"
-        ranking = {k: v for k, v in dict(features=features, side=side).items() if v}
-        if ranking and not isinstance(self.ranker, LinearConfig):
-            raise ValueError(f"the ranker of {self.name!r} learns from pixels, and has no {' and '.join(ranking)}")
-        crowd = CROWDS.get(check_choice(annotator, ANNOTATORS, 'annotator'), self.crowd)
-        if annotator != 'people': crowd = crowd.asked(votes)
-        return replace(self.replace(data=dict(n_train=labels or self.data.n_train), ranker=ranking), crowd=crowd)
+# %% ../nbs/01_config.ipynb #32c0e312
+@patch
+def choose(self:Profile,
+    labels:int=0,    # labels to buy; 0 is as many as the profile says
+    features:str='', # one of `models.features.FEATURES`, or a name of timm; empty is the profile's
+    side:int=0,      # pixels at which their network sees images; 0 is what the features are made for
+    annotator:str='crowd', # one of `ANNOTATORS`
+    votes:int=5,     # answers about a pair
+) -> Profile:
+    "The same profile with what a command may change; raise `ValueError` for features of a ranker from pixels"
+    ranking = {k: v for k, v in dict(features=features, side=side).items() if v}
+    if ranking and not isinstance(self.ranker, LinearConfig):
+        raise ValueError(f"the ranker of {self.name!r} learns from pixels, and has no {' and '.join(ranking)}")
+    crowd = CROWDS.get(check_choice(annotator, ANNOTATORS, 'annotator'), self.crowd)
+    if annotator != 'people': crowd = crowd.asked(votes)
+    return replace(self.replace(data=dict(n_train=labels or self.data.n_train), ranker=ranking), crowd=crowd)
 
 # %% ../nbs/01_config.ipynb #6331c509
 _standard = Profile('standard', '2 to 10 minutes; about 95 % of masculine in its own pool')
@@ -254,10 +272,12 @@ _standard = Profile('standard', '2 to 10 minutes; about 95 % of masculine in its
 _quick = _standard.replace(
     name='quick', expect='1 to 5 minutes; about 95 % of masculine in its own pool', adversary=dict(steps=30))
 
+# %% ../nbs/01_config.ipynb #470c19c0
 _scratch = replace(_standard, name='scratch', expect='4 to 20 minutes; about 90 % of masculine in its own pool',
                    ranker=RankerConfig(), crowd=CROWDS['sharp'],
                    annotator=PredictorConfig())
 
+# %% ../nbs/01_config.ipynb #724c814d
 _smoke = Profile(
     'smoke', 'seconds; nothing is learnt',
     data=DataConfig(n_generator=192, n_crowd=192, n_train=32, n_valid=16, n_test=48),
@@ -265,6 +285,7 @@ _smoke = Profile(
     flow=FlowConfig(steps=6), predictor=PredictorConfig(steps=6), annotator=PredictorConfig(steps=6, seed=1),
     adversary=AdversaryConfig(steps=4))
 
+# %% ../nbs/01_config.ipynb #323b06cc
 _paper = Profile(
     'paper', 'a GPU: half an hour for a dataset, then under half an hour for an attribute (by measured steps)',
     data=DataConfig(n_generator=38_000, n_test=2000),
@@ -272,15 +293,17 @@ _paper = Profile(
     generator=GeneratorConfig('published', width=64, z_dim=256, steps=118_750, batch=32, lr=3e-4, wd=4e-3),
     flow=FlowConfig(steps=6000), predictor=PredictorConfig(steps=4000), adversary=AdversaryConfig(steps=2000))
 
+# %% ../nbs/01_config.ipynb #78a0045f
 PROFILES = {p.name: p for p in (_smoke, _scratch, _quick, _standard, _paper)}
 
 # %% ../nbs/01_config.ipynb #9dc35320
 def default_profile(
     name:str='quick', # one of `PROFILES`
 ) -> str:             # 'smoke' in a test, else `name`
-    "The profile of a page, or of a run that names none"
+    "The profile of a page, or of a run that doesn't name one"
     return 'smoke' if os.environ.get('IN_TEST') else name
 
+# %% ../nbs/01_config.ipynb #8bfc2336
 def get_profile(
     name:str|None=None, # one of `PROFILES`, or None for the default
 ) -> Profile:
@@ -294,6 +317,7 @@ def _check_type(name, value, kind):
     if isinstance(value, kinds) and isinstance(value, bool) <= (bool in kinds): return # True is an int, but no number
     raise TypeError(f"parameter {name} is {value!r}, but must be {' or '.join(k.__name__ for k in kinds)}")
 
+# %% ../nbs/01_config.ipynb #7ffcb076
 def check_parameters(
     now:dict,   # `globals()` after the parameters
     before:set, # the names that existed before them

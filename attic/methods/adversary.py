@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd, torch
 from fastai.callback.core import Callback
+from fastcore.basics import patch
 
 from ..config import AdversaryConfig, LinearConfig, ObjectiveConfig, Profile, RankerConfig
 from ..core import device_facts, progress, rng, seed_everything
@@ -47,23 +48,28 @@ class AtticObjective:
         j:int, # the attribute that is compared
     ): self.j = j
 
-    def label(self,
-        pair:GeneratedPair,
-    ) -> torch.Tensor: # RankNet targets (B,)
-        "What the pair counts as"
-        return targets((pair.y_a - pair.y_b)[:, self.j].detach())
+# %% ../../nbs/methods/00_adversary.ipynb #6db11d9c
+@patch
+def label(self:AtticObjective,
+    pair:GeneratedPair, # requests of a mini-batch (B)
+) -> torch.Tensor:      # RankNet targets (B,)
+    "What the pair counts as"
+    return targets((pair.y_a - pair.y_b)[:, self.j].detach())
 
-    def loss(self,
-        diff:torch.Tensor, # the ranker's v_A - v_B (B,)
-        pair:GeneratedPair,
-    ) -> torch.Tensor:     # a number
-        "What the control module minimises (equation 4, with flipped labels)"
-        return ranknet_loss(diff, 1 - self.label(pair))
+# %% ../../nbs/methods/00_adversary.ipynb #5c1229b7
+@patch
+def loss(self:AtticObjective,
+    diff:torch.Tensor,  # the ranker's v_A - v_B (B,)
+    pair:GeneratedPair, # what it has ranked
+) -> torch.Tensor:      # a number
+    "What the control module minimises (equation 4, with flipped labels)"
+    return ranknet_loss(diff, 1 - self.label(pair))
 
-    @property
-    def made_from(self) -> dict:
-        "All that decides labels and loss"
-        return dict(objective='attic', j=self.j)
+# %% ../../nbs/methods/00_adversary.ipynb #7b479f2c
+@patch(as_prop=True)
+def made_from(self:AtticObjective) -> dict:
+    "All that decides labels and loss"
+    return dict(objective='attic', j=self.j)
 
 # %% ../../nbs/methods/00_adversary.ipynb #new98438612
 HISTORY = ('epoch', 'ranker loss', 'control loss', 'ranker error', 'gap in y', 'seen difference', 'label is right',
@@ -75,6 +81,7 @@ def hard_labels(
     "The likelier order"
     return targets(label - 0.5)
 
+# %% ../../nbs/methods/00_adversary.ipynb #4a73e691
 def label_quality(
     annotator_model:AttributePredictor|None, # the observer; None measures nothing
     a:torch.Tensor,     # images A, uint8 (P, 3, 64, 64)
@@ -119,69 +126,104 @@ class Adversary(Callback):
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.opt, lambda t: 1 / (1 + t*config.lr_decay))
         self.history, self.y_history, self.labels = [], [], []
 
-    def rank(self, pair):
-        "Difference in strength of generated pairs, and the crops of their images"
-        v, theta = self.model.ranker(torch.cat([pair.x_a, pair.x_b]))
-        v_a, v_b = v.chunk(2)
-        return v_a - v_b, theta
+# %% ../../nbs/methods/00_adversary.ipynb #54e537bb
+@patch
+def rank(self:Adversary,
+    pair, # a `GeneratedPair` of B pairs
+):        # v_A - v_B (B,), and the crops (2B, 3)
+    "Difference in strength of generated pairs, and the crops of their images"
+    v, theta = self.model.ranker(torch.cat([pair.x_a, pair.x_b]))
+    v_a, v_b = v.chunk(2)
+    return v_a - v_b, theta
 
-    def ranker_step(self, q):
-        "One step of the ranker on generated pairs"
-        self.control.eval(); self.model.train()
-        with torch.no_grad():
-            pair = generate_pair(self.control, self.gen, q)
-            target = self.objective.label(pair)
-        diff, theta = self.rank(pair)
-        loss = ranknet_loss(diff, target) + self.ranking.crop_weight * crop_penalty(theta)
-        if self.objective.teaches: loss.backward(); self.learn.opt.step(); self.learn.opt.zero_grad()
-        return loss.item()
-
-    def control_step(self, q):
-        "One step of the control module on the same vectors, towards its objective"
-        self.model.eval().requires_grad_(False)
-        loss = self.update_control(q)
-        self.model.train().requires_grad_(True)
-        return loss
-
-    def update_control(self, q):
-        "One gradient step of the control module; the ranker stays as it is"
-        self.control.train()
+# %% ../../nbs/methods/00_adversary.ipynb #ae5395c3
+@patch
+def ranker_step(self:Adversary,
+    q, # a mini-batch of random vectors (B, 2 z_dim)
+):     # the loss
+    "One step of the ranker on generated pairs"
+    self.control.eval(); self.model.train()
+    with torch.no_grad():
         pair = generate_pair(self.control, self.gen, q)
-        loss = self.objective.loss(self.rank(pair)[0], pair)
-        self.opt.zero_grad(); loss.backward(); self.opt.step(); self.schedule.step()
-        return loss.item()
+        target = self.objective.label(pair)
+    diff, theta = self.rank(pair)
+    loss = ranknet_loss(diff, target) + self.ranking.crop_weight * crop_penalty(theta)
+    if self.objective.teaches: loss.backward(); self.learn.opt.step(); self.learn.opt.zero_grad()
+    return loss.item()
 
-    def before_fit(self): self.record(0, *self.current_pairs())
+# %% ../../nbs/methods/00_adversary.ipynb #e602a582
+@patch
+def update_control(self:Adversary,
+    q, # a mini-batch of random vectors (B, 2 z_dim)
+):     # the loss
+    "One gradient step of the control module; the ranker stays as it is"
+    self.control.train()
+    pair = generate_pair(self.control, self.gen, q)
+    loss = self.objective.loss(self.rank(pair)[0], pair)
+    self.opt.zero_grad(); loss.backward(); self.opt.step(); self.schedule.step()
+    return loss.item()
 
-    def after_train(self):
-        "Both steps with every mini-batch of q"
-        losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.ranking.batch) if len(q) > 1]
-        self.record(self.epoch + 1, *self.current_pairs(), *torch.tensor(losses).mean(0).tolist())
+# %% ../../nbs/methods/00_adversary.ipynb #fabb7fd2
+@patch
+def control_step(self:Adversary,
+    q, # a mini-batch of random vectors (B, 2 z_dim)
+):     # the loss
+    "One step of the control module on the same vectors, towards its objective"
+    self.model.eval().requires_grad_(False)
+    loss = self.update_control(q)
+    self.model.train().requires_grad_(True)
+    return loss
 
-    @torch.no_grad()
-    def current_pairs(self):
-        "All pairs as they are now, and their images as they are stored"
-        self.control.eval()
-        pairs = _pairs_now(self)
-        return pairs, _images(pairs)
+# %% ../../nbs/methods/00_adversary.ipynb #7fc26b16
+@patch
+def before_fit(self:Adversary):
+    "Note the state before the first step"
+    self.record(0, *self.current_pairs())
 
-    def rank_all(self, pairs, images):
-        "Differences of all pairs"
-        self.model.eval()
-        return torch.cat([self.rank(p)[0] for p in pairs])
+@patch
+def after_train(self:Adversary):
+    "Both steps with every mini-batch of q"
+    losses = [(self.ranker_step(q), self.control_step(q)) for q in self.q.split(self.ranking.batch) if len(q) > 1]
+    self.record(self.epoch + 1, *self.current_pairs(), *torch.tensor(losses).mean(0).tolist())
 
-    @torch.no_grad()
-    def record(self, epoch, pairs, images, ranker_loss=None, control_loss=float('nan')):
-        "Note the state of training: one row of `HISTORY`"
-        j, (a, b), y = self.objective.j, images, _requests(pairs)
-        diff = self.rank_all(pairs, images)
-        label = torch.cat([self.objective.label(p) for p in pairs]).to(diff)
-        if ranker_loss is None: ranker_loss = ranknet_loss(diff, label).item()
-        gap = ((y[0] - y[1])[:, j].abs() / self.gen.y_std[j]).mean().item()
-        error = 1 - pair_accuracy(diff, hard_labels(label))
-        quality = label_quality(self.annotator_model, a, b, label.cpu(), j)
-        self.history.append([epoch, ranker_loss, control_loss, error, gap, *quality, diversity(torch.cat([a, b]))])
-        self.y_history.append(y.cpu()); self.labels.append(label.cpu())
+# %% ../../nbs/methods/00_adversary.ipynb #2e1777f4
+@patch
+@torch.no_grad()
+def current_pairs(self:Adversary): # `GeneratedPair`s, and images A and B
+    "All pairs as they are now, and their images as they are stored"
+    self.control.eval()
+    pairs = _pairs_now(self)
+    return pairs, _images(pairs)
+
+@patch
+def rank_all(self:Adversary,
+    pairs,  # `GeneratedPair`s
+    images, # images A and B, for rankers on features
+):          # v_A - v_B (T,)
+    "Differences of all pairs"
+    self.model.eval()
+    return torch.cat([self.rank(p)[0] for p in pairs])
+
+# %% ../../nbs/methods/00_adversary.ipynb #a4a330b2
+@patch
+@torch.no_grad()
+def record(self:Adversary,
+    epoch,  # finished epochs
+    pairs,  # from `current_pairs`
+    images, # from `current_pairs`
+    ranker_loss=None,          # mean loss of the epoch's steps; None is the loss now
+    control_loss=float('nan'), # the same for the control module
+):
+    "Note the state of training: one row of `HISTORY`"
+    j, (a, b), y = self.objective.j, images, _requests(pairs)
+    diff = self.rank_all(pairs, images)
+    label = torch.cat([self.objective.label(p) for p in pairs]).to(diff)
+    if ranker_loss is None: ranker_loss = ranknet_loss(diff, label).item()
+    gap = ((y[0] - y[1])[:, j].abs() / self.gen.y_std[j]).mean().item()
+    error = 1 - pair_accuracy(diff, hard_labels(label))
+    quality = label_quality(self.annotator_model, a, b, label.cpu(), j)
+    self.history.append([epoch, ranker_loss, control_loss, error, gap, *quality, diversity(torch.cat([a, b]))])
+    self.y_history.append(y.cpu()); self.labels.append(label.cpu())
 
 # %% ../../nbs/methods/00_adversary.ipynb #82c87e56
 class BestResponse(Adversary):
@@ -194,39 +236,54 @@ class BestResponse(Adversary):
         super().__init__(*given)
         self.ranker, self.real = ranker, real
 
-    def rank(self, pair):
-        "Difference in strength of generated pairs"
-        v_a, v_b = self.ranker.strength(torch.cat([pair.x_a, pair.x_b])).chunk(2)
-        return v_a - v_b, None
+# %% ../../nbs/methods/00_adversary.ipynb #2853422f
+@patch
+def rank(self:BestResponse,
+    pair, # a `GeneratedPair` of B pairs
+):        # v_A - v_B (B,), and no crops
+    "Difference in strength of generated pairs"
+    v_a, v_b = self.ranker.strength(torch.cat([pair.x_a, pair.x_b])).chunk(2)
+    return v_a - v_b, None
 
-    def rank_all(self, pairs, images):
-        "Differences of all pairs; the features of their images are taken once for this and for `answer`"
-        v_a, v_b = self.ranker.score(torch.cat(images).cpu()).chunk(2)
-        return v_a - v_b
+@patch
+def rank_all(self:BestResponse,
+    pairs,  # not looked at
+    images, # images A and B
+):          # v_A - v_B (T,)
+    "Differences of all pairs; the features of their images are taken once for this and for `answer`"
+    v_a, v_b = self.ranker.score(torch.cat(images).cpu()).chunk(2)
+    return v_a - v_b
 
-    @torch.no_grad()
-    def answer(self, pairs, images):
-        "Fit the ranker to the real pairs and to the generated ones as they are now"
-        n, label = len(self.q), torch.cat([self.objective.label(p) for p in pairs]).cpu()
-        drawn = ImageSet(torch.cat(images).cpu()), Pairs(torch.arange(n), torch.arange(n, 2*n), label, 'pseudo')
-        self.ranker = refit(self.ranker, *join(self.real, drawn))
+# %% ../../nbs/methods/00_adversary.ipynb #d21648ec
+@patch
+@torch.no_grad()
+def answer(self:BestResponse,
+    pairs,  # from `current_pairs`
+    images, # from `current_pairs`
+):
+    "Fit the ranker to the real pairs and to the generated ones as they are now"
+    n, label = len(self.q), torch.cat([self.objective.label(p) for p in pairs]).cpu()
+    drawn = ImageSet(torch.cat(images).cpu()), Pairs(torch.arange(n), torch.arange(n, 2*n), label, 'pseudo')
+    self.ranker = refit(self.ranker, *join(self.real, drawn))
 
-    def train(self,
-        epochs:int, # through all random vectors
-    ) -> 'BestResponse':
-        "Let both learn in turn"
-        self.record(0, *self.current_pairs())
-        for epoch in range(epochs):
-            losses = [self.update_control(q) for q in self.q.split(self.ranking.batch) if len(q) > 1]
-            drawn = self.current_pairs()
-            if self.objective.teaches: self.answer(*drawn)
-            self.record(epoch + 1, *drawn, control_loss=sum(losses)/len(losses))
-        return self
+# %% ../../nbs/methods/00_adversary.ipynb #1b54d167
+@patch
+def train(self:BestResponse,
+    epochs:int, # through all random vectors
+) -> BestResponse:
+    "Let both learn in turn"
+    self.record(0, *self.current_pairs())
+    for epoch in range(epochs):
+        losses = [self.update_control(q) for q in self.q.split(self.ranking.batch) if len(q) > 1]
+        drawn = self.current_pairs()
+        if self.objective.teaches: self.answer(*drawn)
+        self.record(epoch + 1, *drawn, control_loss=sum(losses)/len(losses))
+    return self
 
 # %% ../../nbs/methods/00_adversary.ipynb #0fbb32f5
 @dataclass
 class Proposal:
-    "Proposed pairs; those of an adversarial run with the history of their training"
+    "Proposed pairs; an adversarial run adds the history of its training"
     a:torch.Tensor       # images A, uint8 (T, 3, 64, 64)
     b:torch.Tensor       # images B, uint8 (T, 3, 64, 64)
     target:torch.Tensor  # inferred labels: 1 A shows more, 0 less, 0.5 equal, or the probability that A shows more (T,)
@@ -237,28 +294,33 @@ class Proposal:
     control:dict|None=None           # state of the control module at the end
     files:list|None=None             # originals of A, then of B, where they are photographs
 
-    @property
-    def history(self) -> pd.DataFrame:
-        "One row an epoch"
-        return pd.DataFrame(self.log.numpy(), columns=HISTORY).astype({'epoch': int}).set_index('epoch')
+# %% ../../nbs/methods/00_adversary.ipynb #7794b9bd
+@patch
+def pairs(self:Proposal,
+    origin:str='pseudo', # one of `pairs.ORIGINS`
+) -> tuple[ImageSet, Pairs]:
+    "All pairs with their inferred labels"
+    n = len(self.a)
+    image_set = ImageSet(torch.cat([self.a, self.b]), files=self.files)
+    return image_set, Pairs(torch.arange(n), torch.arange(n, 2*n), self.target, origin)
 
-    def pairs(self,
-        origin:str='pseudo', # one of `pairs.ORIGINS`
-    ) -> tuple[ImageSet, Pairs]:
-        "All pairs with their inferred labels"
-        n = len(self.a)
-        image_set = ImageSet(torch.cat([self.a, self.b]), files=self.files)
-        return image_set, Pairs(torch.arange(n), torch.arange(n, 2*n), self.target, origin)
+# %% ../../nbs/methods/00_adversary.ipynb #86d25a96
+@patch(as_prop=True)
+def history(self:Proposal) -> pd.DataFrame:
+    "One row an epoch"
+    return pd.DataFrame(self.log.numpy(), columns=HISTORY).astype({'epoch': int}).set_index('epoch')
 
-    def redraw(self,
-        gen,             # the generator of the run
-        epoch:int,       # which epoch
-        n:int|None=None, # how many pairs; None is all
-    ) -> tuple[torch.Tensor, torch.Tensor]: # images A and B, uint8 (n, 3, 64, 64)
-        "The first pairs as they were at some epoch"
-        device = gen.y_mean.device
-        y, z = self.y_history[epoch, :, :n], torch.stack(self.q[:n].chunk(2, dim=1))
-        return generate(gen, y.flatten(0, 1).to(device), z.flatten(0, 1).to(device)).chunk(2)
+# %% ../../nbs/methods/00_adversary.ipynb #ead82638
+@patch
+def redraw(self:Proposal,
+    gen,             # the generator of the run
+    epoch:int,       # which epoch
+    n:int|None=None, # how many pairs; None is all
+) -> tuple[torch.Tensor, torch.Tensor]: # images A and B, uint8 (n, 3, 64, 64)
+    "The first pairs as they were at some epoch"
+    device = gen.y_mean.device
+    y, z = self.y_history[epoch, :, :n], torch.stack(self.q[:n].chunk(2, dim=1))
+    return generate(gen, y.flatten(0, 1).to(device), z.flatten(0, 1).to(device)).chunk(2)
 
 # %% ../../nbs/methods/00_adversary.ipynb #3120d923
 VERSION = 2 # of the loop and its objectives. 2: rankers on features answer with their best fit
@@ -272,6 +334,7 @@ def _new_control(gen, config):
     "A control module that has learnt nothing"
     return Control(gen.y_mean.cpu(), gen.y_std.cpu(), gen.z_dim, config.scale, config.trunk, config.hidden)
 
+# %% ../../nbs/methods/00_adversary.ipynb #8b2a42ea
 def _run_learner(run, start, real, valid, config, seed, device):
     "A fastai `Learner` for a copy of the ranker, with the run as a callback"
     ranker = new_ranker(config, seed)
@@ -324,6 +387,7 @@ def _proposal(kept):
     control = {k.removeprefix('control/'): v for k, v in kept.items() if k.startswith('control/')}
     return Proposal(control=control, **{k: v for k, v in kept.items() if not k.startswith('control/')})
 
+# %% ../../nbs/methods/00_adversary.ipynb #736f684c
 _VERSIONS = {m.__name__: m.VERSION for m in (control_module, features, generator, linear, ranker_module, scorer)}
 
 def create_pairs(
@@ -351,7 +415,7 @@ def create_pairs(
 
 # %% ../../nbs/methods/00_adversary.ipynb #new98426790
 class UndecidedObjective:
-    "Pairs of which the ranker is undecided, while a machine tells them apart"
+    "Asks for pairs that leave the ranker undecided, while a machine tells them apart"
     teaches = False # the ranker waits for people's labels
     def __init__(self,
         j:int, # the attribute that is compared
@@ -359,29 +423,35 @@ class UndecidedObjective:
         config:ObjectiveConfig=ObjectiveConfig(), # gap, weight
     ): self.j, self.predictor, self.config = j, predictor, config
 
-    def difference(self,
-        pair:GeneratedPair,
-    ) -> torch.Tensor: # standard deviations (B,); differentiable in the images
-        "How much more A shows, to the machine"
-        a, b = self.predictor.strengths(torch.cat([pair.x_a, pair.x_b]))[:, self.j].chunk(2)
-        return (a - b) / self.predictor.y_std[self.j]
+# %% ../../nbs/methods/00_adversary.ipynb #9fc4643f
+@patch
+def difference(self:UndecidedObjective,
+    pair:GeneratedPair, # images of a mini-batch (B)
+) -> torch.Tensor:      # standard deviations (B,); differentiable in the images
+    "How much more A shows, to the machine"
+    a, b = self.predictor.strengths(torch.cat([pair.x_a, pair.x_b]))[:, self.j].chunk(2)
+    return (a - b) / self.predictor.y_std[self.j]
 
-    @torch.no_grad()
-    def label(self,
-        pair:GeneratedPair,
-    ) -> torch.Tensor: # RankNet targets (B,)
-        "The machine's order"
-        return targets(self.difference(pair))
+@patch
+@torch.no_grad()
+def label(self:UndecidedObjective,
+    pair:GeneratedPair, # images of a mini-batch (B)
+) -> torch.Tensor:      # RankNet targets (B,)
+    "The machine's order"
+    return targets(self.difference(pair))
 
-    def loss(self,
-        diff:torch.Tensor, # the ranker's v_A - v_B (B,)
-        pair:GeneratedPair,
-    ) -> torch.Tensor:     # a number
-        "What the control module minimises"
-        missing = (self.config.gap - self.difference(pair).abs()).clamp(min=0)
-        return diff.square().mean() + self.config.weight * missing.square().mean()
+# %% ../../nbs/methods/00_adversary.ipynb #b256fe1a
+@patch
+def loss(self:UndecidedObjective,
+    diff:torch.Tensor,  # the ranker's v_A - v_B (B,)
+    pair:GeneratedPair, # images of a mini-batch (B)
+) -> torch.Tensor:      # a number
+    "What the control module minimises"
+    missing = (self.config.gap - self.difference(pair).abs()).clamp(min=0)
+    return diff.square().mean() + self.config.weight * missing.square().mean()
 
-    @property
-    def made_from(self) -> dict:
-        "All that decides labels and loss"
-        return dict(objective='undecided', j=self.j, predictor=self.predictor.state_dict(), config=self.config)
+# %% ../../nbs/methods/00_adversary.ipynb #c4faf790
+@patch(as_prop=True)
+def made_from(self:UndecidedObjective) -> dict:
+    "All that decides labels and loss"
+    return dict(objective='undecided', j=self.j, predictor=self.predictor.state_dict(), config=self.config)

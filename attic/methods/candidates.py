@@ -33,6 +33,7 @@ class Candidates:
 
     def __len__(self): return len(self.images)
 
+# %% ../../nbs/methods/06_candidates.ipynb #c17f00ae
 def candidates(
     predictor,         # an `AttributePredictor`
     images:ImageSet,   # images
@@ -42,6 +43,8 @@ def candidates(
     return Candidates(images, predictor.machine_scores(images) / predictor.y_std.cpu(), origin)
 
 # %% ../../nbs/methods/06_candidates.ipynb #7a0bdbb7
+def _files(images): return images.files or [None]*len(images)
+
 def both(
     a:Candidates, # some
     b:Candidates, # others
@@ -50,6 +53,7 @@ def both(
     images = ImageSet(torch.cat([a.images.images, b.images.images]), files=_files(a.images) + _files(b.images))
     return Candidates(images, torch.cat([a.scores, b.scores]), 'synthetic')
 
+# %% ../../nbs/methods/06_candidates.ipynb #58ee5e74
 def unused(
     candidates:Candidates, # some
     labelled:ImageSet,     # images that people have seen
@@ -59,8 +63,7 @@ def unused(
     new = torch.tensor([k for k, h in enumerate(image_hashes(candidates.images)) if h not in seen], dtype=torch.long)
     return Candidates(candidates.images[new], candidates.scores[new], candidates.origin)
 
-def _files(images): return images.files or [None]*len(images)
-
+# %% ../../nbs/methods/06_candidates.ipynb #c4bb91a2
 def random_edits(
     dataset,          # whose part 'generator' is edited
     gen,              # a generator of it
@@ -89,6 +92,7 @@ def random_pairs(
     b = (a + torch.randint(1, n_images, (n,), generator=stream)) % n_images
     return Pairs(a, b, torch.full((n,), .5))
 
+# %% ../../nbs/methods/06_candidates.ipynb #f4096806
 def answerable_pairs(
     pairs:Pairs,             # some pairs
     candidates:Candidates,   # of these
@@ -119,6 +123,14 @@ def apart(
     return pairs[torch.tensor(out, dtype=torch.long)]
 
 # %% ../../nbs/methods/06_candidates.ipynb #9fce00d9
+def _beliefs(pairs, candidates, v, j):
+    "What the ranker thinks of pairs, taken for certain, and what the machine sees"
+    mean = v[pairs.a] - v[pairs.b]
+    return mean, torch.ones_like(mean), candidates.scores[pairs.a, j] - candidates.scores[pairs.b, j]
+
+def _best(value, n): return value.argsort(descending=True, stable=True)[:n]
+
+# %% ../../nbs/methods/06_candidates.ipynb #90649e13
 def choose_pairs(
     candidates:Candidates, # images
     n:int,                 # how many pairs
@@ -142,10 +154,3 @@ def choose_pairs(
     best = pairs[_best(value(mean, std, gap), len(pairs))]
     best = apart(best, n)
     return Pairs(best.a, best.b, (v[best.a] - v[best.b]).sigmoid(), candidates.origin)
-
-def _beliefs(pairs, candidates, v, j):
-    "What the ranker thinks of pairs, taken for certain, and what the machine sees"
-    mean = v[pairs.a] - v[pairs.b]
-    return mean, torch.ones_like(mean), candidates.scores[pairs.a, j] - candidates.scores[pairs.b, j]
-
-def _best(value, n): return value.argsort(descending=True, stable=True)[:n]

@@ -28,11 +28,13 @@ _PEOPLE = ("Scores are judgements of appearance by {who}, not facts about a pers
            "not for decisions about people. Photographs of faces such as UTKFace's, and rankers trained on them, "
            "are for non-commercial research only.")
 
+# %% ../../nbs/methods/04_cards.ipynb #ad1a9f83
 def _annotators(ex, n_synthetic):
     "Who labelled the pairs, in words"
     if ex.dataset.labels is None: return 'simulated annotators'
     return 'annotators, some of them simulated' if n_synthetic else 'annotators'
 
+# %% ../../nbs/methods/04_cards.ipynb #9c780ecd
 def _limits(ex, n_synthetic, people):
     "What the scores are not, in one line"
     about_people = _PEOPLE.format(who=_annotators(ex, n_synthetic)) if people else ''
@@ -54,6 +56,7 @@ def _facts(result):
         return result['config'] | result['result'] | result['provenance'] | dict(key=result['key'])
     return {k: getattr(result, k) for k in _COUNTS[:3]} | dict(n_kept=len(result.pairs))
 
+# %% ../../nbs/methods/04_cards.ipynb #808187ae
 def _check_row(ex, facts):
     "Raise `ValueError` for the facts of another experiment"
     mine = dict(source=ex.dataset.source, attribute=ex.attr, seed=ex.seed, ranker=ex.ranking.name,
@@ -70,6 +73,7 @@ def _identity(ex, facts):
     parts = [names[k] for k in ('dataset', 'attribute', 'method', 'scenario', 'profile', 'seed')]
     return names | dict(name=file_stem('-'.join(file_stem(p) for p in parts if p is not None)))
 
+# %% ../../nbs/methods/04_cards.ipynb #2669ad4c
 def _numbers(ex, facts):
     "Sizes, labels and accuracies"
     tests = facts.get('tests', {})
@@ -83,6 +87,7 @@ def _shows_people(dataset, attr):
     "Whether a dataset's images show people, as far as names tell"
     return attr in FACES or 'face' in dataset.name.lower()
 
+# %% ../../nbs/methods/04_cards.ipynb #c583c91d
 def model_card(
     ex:Experiment,           # what the ranker was trained in
     result:dict|TrainingSet, # the row of its run, or what it was fitted to when there is no row
@@ -99,9 +104,6 @@ def model_card(
         licence=SOURCES[ex.dataset.source].licence(ex.dataset, people), versions=versions) | more
 
 # %% ../../nbs/methods/04_cards.ipynb #a9807066
-FORMAT = 2 # of model files; a reader refuses what is newer. 2: rankers on features
-_CARD = dict(name=str, attribute=str, limits=str, budget=dict, accuracy=dict, licence=dict, versions=dict)
-
 def model_files(
     path, # either file of a model, or what both names have in common
 ) -> tuple[Path, Path]: # weights, card
@@ -110,15 +112,27 @@ def model_files(
     if stem.suffix in ('.safetensors', '.json'): stem = stem.with_suffix('')
     return stem.with_name(stem.name + '.safetensors'), stem.with_name(stem.name + '.json')
 
+# %% ../../nbs/methods/04_cards.ipynb #4f85408b
 def _sha256(path):
     "Hash of a file"
     with open(path, 'rb') as f: return hashlib.file_digest(f, 'sha256').hexdigest()
+
+# %% ../../nbs/methods/04_cards.ipynb #ff961eef
+FORMAT = 2 # of model files; a reader refuses what is newer. 2: rankers on features
+_CARD = dict(name=str, attribute=str, limits=str, budget=dict, accuracy=dict, licence=dict, versions=dict)
 
 def _missing(card):
     "The entries that a card lacks, or that are of another type"
     return [k for k, kind in _CARD.items() if not isinstance(card.get(k), kind)]
 
 # %% ../../nbs/methods/04_cards.ipynb #545335cb
+def can_be_saved(
+    ranker, # any that a method ends with
+) -> bool:
+    "Whether a ranker can be handed on: one that needs the attribute predictor can't"
+    return isinstance(ranker, Ranker) or isinstance(ranker, LinearRanker) and ranker.view.predictor is None
+
+# %% ../../nbs/methods/04_cards.ipynb #50e8c5b5
 def _parts(ranker):
     "Tensors of a ranker, and what its card says of its network"
     if not can_be_saved(ranker):
@@ -127,12 +141,7 @@ def _parts(ranker):
     net = ranker.view.net
     return ranker_tensors(ranker), dict(features=net.name, side=net.side, key=net.key)
 
-def can_be_saved(
-    ranker, # any that a method ends with
-) -> bool:
-    "Whether a ranker can be handed on: one that needs the attribute predictor can't"
-    return isinstance(ranker, Ranker) or isinstance(ranker, LinearRanker) and ranker.view.predictor is None
-
+# %% ../../nbs/methods/04_cards.ipynb #1dbe8c2e
 def save_model(
     ranker,        # a trained `LinearRanker` or `Ranker`
     where,         # an existing folder, for files called as the card says; or a path, with or without suffix
@@ -150,28 +159,6 @@ def save_model(
 # %% ../../nbs/methods/04_cards.ipynb #bdb93d2d
 _AGAIN = "Fetch or save both files again"
 
-def _of_hub(address):
-    "Both files of a model on the Hugging Face hub, downloaded; raise `ValueError` saying why not"
-    from huggingface_hub import hf_hub_download
-    parts = address.removeprefix('hf:').split('/')
-    if len(parts) != 3: raise ValueError(f"{address} is no model on the hub. Write hf:OWNER/REPOSITORY/NAME")
-    files = [f'{parts[2]}{suffix}' for suffix in ('.safetensors', '.json')]
-    try: return tuple(Path(hf_hub_download('/'.join(parts[:2]), f)) for f in files)
-    except Exception as e:
-        raise ValueError(f"{address} could not be downloaded ({type(e).__name__}). Check name and network") from e
-
-def _there(path):
-    "Both files of a model; raise `ValueError` naming what is missing"
-    if str(path).startswith('hf:'): return _of_hub(str(path))
-    folder = Path(path).expanduser()
-    if folder.is_dir():
-        models = ', '.join(sorted(p.name for p in folder.glob('*.safetensors')))
-        raise ValueError(f"{path} is a folder. Name one of its models: {models or 'there are none'}")
-    remedy = 'A model is two files with one name, .safetensors and .json: put both side by side'
-    for p in model_files(path):
-        if not p.is_file(): raise ValueError(f"{p} is missing. {remedy}")
-    return model_files(path)
-
 def _read_card(path):
     "Read and check a card"
     try: card = json.loads(path.read_text(encoding='utf-8'))
@@ -184,17 +171,42 @@ def _read_card(path):
     if _missing(card): raise ValueError(f"{path} lacks {', '.join(_missing(card))}. {_AGAIN}")
     return card
 
+# %% ../../nbs/methods/04_cards.ipynb #8d551c0e
+def _of_hub(address):
+    "Both files of a model on the Hugging Face hub, downloaded; raise `ValueError` saying why not"
+    from huggingface_hub import hf_hub_download
+    parts = address.removeprefix('hf:').split('/')
+    if len(parts) != 3: raise ValueError(f"{address} is no model on the hub. Write hf:OWNER/REPOSITORY/NAME")
+    files = [f'{parts[2]}{suffix}' for suffix in ('.safetensors', '.json')]
+    try: return tuple(Path(hf_hub_download('/'.join(parts[:2]), f)) for f in files)
+    except Exception as e:
+        raise ValueError(f"{address} could not be downloaded ({type(e).__name__}). Check name and network") from e
+
+# %% ../../nbs/methods/04_cards.ipynb #296433bf
+def _there(path):
+    "Both files of a model; raise `ValueError` that names the missing file"
+    if str(path).startswith('hf:'): return _of_hub(str(path))
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        models = ', '.join(sorted(p.name for p in folder.glob('*.safetensors')))
+        raise ValueError(f"{path} is a folder. Name one of its models: {models or 'there are none'}")
+    remedy = 'A model is two files with one name, .safetensors and .json: put both side by side'
+    for p in model_files(path):
+        if not p.is_file(): raise ValueError(f"{p} is missing. {remedy}")
+    return model_files(path)
+
 # %% ../../nbs/methods/04_cards.ipynb #dc30649d
 _PIXELS = ('width', 'side', 'region')
 
 def _usable(sizes):
-    "Whether a card's sizes could be those of a network"
+    "Whether a network could have a card's sizes"
     if not isinstance(sizes, dict) or set(sizes) - {'crop_scale', 'scale_gain'} != {*_PIXELS, 'backbone'}: return False
     whole = all(type(sizes[k]) is int and 1 <= sizes[k] <= 1024 for k in _PIXELS)
     crop = [v for k, v in sizes.items() if k in ('crop_scale', 'scale_gain')]
     real = all(type(v) in (int, float) and 0 <= v <= 2 for v in crop)
     return whole and real and sizes['backbone'] in BACKBONES
 
+# %% ../../nbs/methods/04_cards.ipynb #866649dc
 def _lay_out(card, path):
     "A ranker of a card's sizes that has no memory yet"
     sizes = card.get('network')
@@ -203,7 +215,7 @@ def _lay_out(card, path):
 
 # %% ../../nbs/methods/04_cards.ipynb #d408e700
 def _check_tensors(tensors, expected, weights, about):
-    "Raise `ValueError` when tensors are not those of a network"
+    "Raise `ValueError` when tensors don't fit a network"
     shapes = lambda t: {k: (tuple(v.shape), v.dtype) for k, v in t.items()}
     want, got = shapes(expected), shapes(tensors)
     other = sorted(k for k in want | got if want.get(k) != got.get(k))
@@ -212,6 +224,7 @@ def _check_tensors(tensors, expected, weights, about):
     if not all(v.isfinite().all() for v in tensors.values()):
         raise ValueError(f"{weights} holds weights that are not numbers. Train and save the model again")
 
+# %% ../../nbs/methods/04_cards.ipynb #bd69272f
 def _net_of(network, weights, about):
     "The features that a ranker weighs; raise `ValueError` saying what to install, or that they are others now"
     name, side = network['features'], network.get('side')
@@ -223,6 +236,7 @@ def _net_of(network, weights, about):
     raise ValueError(f"{weights} weighs features that {name!r} gave in another version of attic. "
                      "Use that version, or train the ranker again")
 
+# %% ../../nbs/methods/04_cards.ipynb #d02d8d9e
 def _on_features(tensors, network, weights, about):
     "A ranker on features"
     net, window, seen = _net_of(network, weights, about), tensors.get('window'), tensors.get('seen')
@@ -236,6 +250,7 @@ def _on_features(tensors, network, weights, about):
         raise ValueError(f"{weights} has a window that is none: {window.tolist()}. {_AGAIN}")
     return ranker_from(tensors, net)
 
+# %% ../../nbs/methods/04_cards.ipynb #91d1a6f3
 def load_model(
     path,          # either file of a model, what both names have in common, or hf:OWNER/REPOSITORY/NAME
     device='cpu',  # where the network goes: 'cpu', 'cuda', 'auto'
@@ -259,6 +274,7 @@ def _readme(card):
     head = ['---', 'library_name: attic', '---', '', f"# {card['name']}", '', '| | |', '|---|---|']
     return '\n'.join([*head, *(f'| {k} | {str(v).replace("|", "/")} |' for k, v in card.items()), ''])
 
+# %% ../../nbs/methods/04_cards.ipynb #6d2d5e6a
 def save_to_hub(
     path,          # either file of a model, or what both names have in common
     repo:str,      # OWNER/REPOSITORY on the hub; made where there is none

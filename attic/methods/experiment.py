@@ -38,6 +38,7 @@ class TrainingSet:
     n_inferred:int=0       # labels that were inferred
     created:Proposal|None=None # what was proposed, to look at
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e001
 ROUNDS = 4 # of proposals for one batch, where only kept pairs count
 
 def _label(request, method, before, again=ROUNDS - 1):
@@ -53,6 +54,7 @@ def _label(request, method, before, again=ROUNDS - 1):
     more = ProposalRequest(ex, now.image_set, now.pairs, short, request.turn + BATCHES, made)
     return _label(more, method, now, again - 1)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e003
 def _infer(request, method, before, origin):
     "Add proposed pairs with the labels that the method infers"
     made = method.propose(request)
@@ -71,6 +73,7 @@ def _buy(ex, method, now, n, turn=0):
         now = _label(request, method, now)
     return now
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e006
 def _votes(ex):
     "Answers about a pair"
     return ex.people.votes if ex.people is not None else ex.profile.crowd.votes
@@ -79,12 +82,14 @@ def _left(ex):
     "Pairs that the paper's price of all real pairs buys in 'Answers', beside these"
     return ex.real[2] * (CrowdConfig().votes - _votes(ex)) // _votes(ex)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e008
 def _method(name, scenario):
     "A method that takes part in a scenario; raise `ValueError` otherwise"
     method = METHODS[check_choice(name, METHODS, 'method')]
     check_choice(scenario, method.scenarios, f'scenario of {name}')
     return method
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e00a
 def training_set(
     ex:Experiment, # what is given
     name:str,      # one of `METHODS`
@@ -104,6 +109,7 @@ def training_set(
     request = ProposalRequest(ex, image_set, pairs, wanted)
     return _infer(request, method, everything, 'jitter' if jitters else 'pseudo')
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e00c
 def active_sets(
     ex:Experiment, # what is given
     name:str,      # one of `METHODS`
@@ -150,12 +156,14 @@ def _needs(ex, method, scenario):
     if 'generator' in needs and ex.prior == 'flow': needs |= {'flow'}
     return needs
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e00e
 _RANKERS = {LinearConfig: (features, linear, deepstn), RankerConfig: (ranker,)}
 _MODULES = dict(words=(zeroshot,), generator=(generator,), flow=(flow,), predictor=(scorer,), probe=(scorer,),
                 annotator_model=(scorer,), adversary=(adversary, control), candidates=(candidates, editor))
 _CONFIGS = dict(annotator_model='annotator')
 _PARTS = dict.fromkeys(('images', 'candidates', 'generator', 'predictor'), 'generator') | dict(annotator_model='crowd')
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e00f
 def _versions(ex, needs, method):
     "The VERSION of each module that makes something for a run"
     used = {m for n in needs for m in _MODULES.get(n, ())} | {dataset_module, annotators, aggregate}
@@ -163,6 +171,7 @@ def _versions(ex, needs, method):
     versions = {m.__name__.removeprefix('attic.'): m.VERSION for m in used}
     return versions | dict(run=VERSION, method=METHODS[method].version)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e011
 def _parts(ex, needs): return {'train', 'valid', *ex.dataset.tests} | {_PARTS[n] for n in needs if n in _PARTS}
 
 def has_images(
@@ -173,6 +182,7 @@ def has_images(
     "Whether a dataset has the images that a run needs: one of labelled pairs alone can't train a generator"
     return _parts(ex, _needs(ex, method, scenario)) <= set(ex.dataset.fingerprints)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e013
 def cannot_run(
     ex:Experiment, # dataset, attribute, profile, seed, device, prior, budget
     method:str,    # one of `METHODS`
@@ -186,6 +196,7 @@ def cannot_run(
     reads = 'words' in METHODS[method].needs and not asked
     return missing_weights(ex.profile.words.model) if reads else ''
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e015
 def run_config(
     ex:Experiment, # dataset, attribute, profile, seed, device, prior, budget
     method:str,    # one of `METHODS`
@@ -207,6 +218,7 @@ def run_config(
         hardware=device_facts(ex.device), prior=ex.prior if 'generator' in needs else None,
         people=ex.people and ex.people.fingerprint)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e017
 def row_key(
     ex:Experiment, # dataset, attribute, profile, seed, device, prior, budget
     method:str,    # one of `METHODS`
@@ -234,6 +246,11 @@ def run(
     write_json(path, row)
     return read_row(path)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e019
+def _sets(ex, method, scenario):
+    "One training set, or in Active one after each batch"
+    return active_sets(ex, method) if scenario == 'Active' else [training_set(ex, method, scenario)]
+
 def ranker_of(
     ex:Experiment,     # what is given
     method:str,        # one of `METHODS`
@@ -241,10 +258,6 @@ def ranker_of(
 ) -> torch.nn.Module:  # a `LinearRanker`, a `Ranker`, or a `LinearProbe`
     "What a method ends with"
     return METHODS[method].ranker(ex, train.image_set, train.pairs)
-
-def _sets(ex, method, scenario):
-    "One training set, or in Active one after each batch"
-    return active_sets(ex, method) if scenario == 'Active' else [training_set(ex, method, scenario)]
 
 # %% ../../nbs/methods/02_experiment.ipynb #f5f6a941
 PACKAGES = ('torch', 'torchvision', 'fastai', 'numpy', 'zuko')
@@ -265,32 +278,35 @@ def describe(
     configs = {k: vars(c) for k, c in config.configs.items()}
     return names | dict(configs=configs, versions=config.versions, fingerprints=config.fingerprints)
 
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e01c
 def _provenance(config, seconds):
     "What made a row, and how long it took"
     made_by = {p: version(p) for p in PACKAGES} | dict(python=platform.python_version(), machine=platform.machine())
     return config.hardware | made_by | dict(seconds=seconds, finished=time.strftime('%Y-%m-%dT%H:%M:%S'))
 
-def _result(measured, scenario):
-    "What a run cost, and what came out"
-    train, outcome = measured[-1]
-    cost = {k: getattr(train, k) for k in ('n_real', 'n_synthetic', 'n_inferred')} | dict(n_kept=len(train.pairs))
-    return cost | outcome | (dict(curve=[_point(*m) for m in measured]) if scenario == 'Active' else {})
-
-def _measure(ranker, ex):
-    "Accuracy on validation pairs and on each test set"
-    tests = {t: _outcome(ranker, *pairs) for t, pairs in ex.tests.items()}
-    return dict(valid_accuracy=round(accuracy(ranker, *ex.valid), 6), tests=tests)
-
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e01e
 def _outcome(ranker, image_set, pairs):
     "How one test set went, and which of its pairs were right"
     right = (differences(ranker, image_set, pairs) > 0) == (pairs.target == 1)
     return dict(accuracy=round(right.double().mean().item(), 6), n_test=len(pairs), n_right=int(right.sum()),
                 right=''.join('01'[r] for r in right.int().tolist()))
 
+def _measure(ranker, ex):
+    "Accuracy on validation pairs and on each test set"
+    tests = {t: _outcome(ranker, *pairs) for t, pairs in ex.tests.items()}
+    return dict(valid_accuracy=round(accuracy(ranker, *ex.valid), 6), tests=tests)
+
+# %% ../../nbs/methods/02_experiment.ipynb #c0d5e020
 def _point(train, measured):
     "One point of the learning curve"
     accuracies = {t: o['accuracy'] for t, o in measured['tests'].items()}
     return dict(n_labels=train.n_real + train.n_synthetic, n_kept=len(train.pairs), accuracy=accuracies)
+
+def _result(measured, scenario):
+    "What a run cost, and what came out"
+    train, outcome = measured[-1]
+    cost = {k: getattr(train, k) for k in ('n_real', 'n_synthetic', 'n_inferred')} | dict(n_kept=len(train.pairs))
+    return cost | outcome | (dict(curve=[_point(*m) for m in measured]) if scenario == 'Active' else {})
 
 # %% ../../nbs/methods/02_experiment.ipynb #979e4b6d
 def ask_people(
@@ -299,7 +315,7 @@ def ask_people(
     scenario:str,  # one of `SCENARIOS`
     out,           # folder of results; batches are written below `out/people`
     votes:int=5,   # answers that each pair needs
-) -> Experiment:   # `ex` itself where the method asks nobody
+) -> Experiment:   # `ex` itself where the method asks no questions
     "The same experiment with people in place of the simulated crowd"
     if scenario == 'Auto' or not METHODS[method].propose or not METHODS[method].asks: return ex
     who = method.lower().replace(' ', '_')

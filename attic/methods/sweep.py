@@ -25,6 +25,7 @@ def _is_usual(run):
     usual &= pd.isna(run.noise) or run.noise == p.crowd.noise # rows of attic 0.1 don't say
     return usual and (run.dataset not in WORLDS or run.data == digest(get_dataset(run.dataset, p).fingerprints))
 
+# %% ../../nbs/methods/03_sweep.ipynb #318b5637
 def _usual(rows):
     "Rows of the usual experiment"
     what = ['profile', 'dataset', 'n_train', 'ranker', 'noise', 'data']
@@ -32,11 +33,13 @@ def _usual(rows):
     kinds = rows[what].drop_duplicates()
     return rows.merge(kinds.loc[[_is_usual(r) for r in kinds.itertuples()]])
 
+# %% ../../nbs/methods/03_sweep.ipynb #bb13f45e
 def _largest(rows):
     "Rows of the largest profile that each dataset has rows of"
     size = rows.profile.map(list(PROFILES).index)
     return rows[size == size.groupby(rows.dataset).transform('max')]
 
+# %% ../../nbs/methods/03_sweep.ipynb #3f520fc1
 def _newest_data(rows):
     "Rows of the data that were run last, where a folder has changed or two folders have one name; the rest is reported"
     last = rows.groupby(['dataset', 'attribute', 'data']).finished.max().reset_index().sort_values('finished')
@@ -47,12 +50,13 @@ def _newest_data(rows):
                       f"another folder of that name (data {data}; the newest rows are shown). Move them out of runs/")
     return rows.merge(newest[['dataset', 'attribute', 'data']])
 
+# %% ../../nbs/methods/03_sweep.ipynb #a6d7bebe
 def load_default_rows(
     dataset:str='.*',    # a regular expression for the whole name of a dataset, such as 'lfw' or 'zap50k-.*'
     load=load_rows,      # or `load_curves`
     scenarios=SCENARIOS, # which
 ) -> pd.DataFrame:       # as `load` returns it
-    "The usual rows of a dataset: what comes with attic, and what is in `runs/`, which wins where both have a run"
+    "The usual rows of a dataset: attic's, and yours in `runs/`; yours win where both have a run"
     folders = root()/'results', results_dir()
     rows = pd.concat([load_rows(d) for d in folders], ignore_index=True)
     if rows.empty: return load(folders[1])
@@ -76,6 +80,7 @@ def _run_one(ex, method, scenario, out):
     print(f"{ex.attr}, seed {ex.seed}: {method}, {scenario}: {outcome}", flush=True)
     return row
 
+# %% ../../nbs/methods/03_sweep.ipynb #1a117771
 def run_attribute(
     ex:Experiment,  # dataset, attribute, profile, seed, device, prior, budget
     methods='all',  # names with commas, or 'all'
@@ -95,6 +100,7 @@ def run_attribute(
     rows = [_run_one(ask_people(ex, m, s, out, votes) if votes else ex, m, s, out) for m, s in wanted]
     return [r['key'] for r in rows if isinstance(r, dict)], [r for r in rows if isinstance(r, Waiting)]
 
+# %% ../../nbs/methods/03_sweep.ipynb #d4cff927
 def prepare(
     ex:Experiment, # of any attribute of a dataset
 ) -> tuple:        # generator, attribute predictor, annotator model

@@ -24,32 +24,38 @@ class Editor(nn.Module):
 
     def standardise(self, y): return (y - self.vae.y_mean) / self.vae.y_std
 
-    def noise(self,
-        x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
-        y:torch.Tensor, # their strengths (B, A), such as machine scores
-    ) -> torch.Tensor:  # (B, z_dim)
-        "What strengths leave open in images"
-        y = self.standardise(y)
-        z = self.vae.encoder(x, y)[0]
-        return z if self.flow is None else self.flow(y).transform(z)
+# %% ../../nbs/models/11_editor.ipynb #17670f65
+@patch
+def noise(self:Editor,
+    x:torch.Tensor, # images (B, 3, 64, 64) in [-1, 1]
+    y:torch.Tensor, # their strengths (B, A), such as machine scores
+) -> torch.Tensor:  # (B, z_dim)
+    "What strengths leave open in images"
+    y = self.standardise(y)
+    z = self.vae.encoder(x, y)[0]
+    return z if self.flow is None else self.flow(y).transform(z)
 
-    def drawing(self,
-        y:torch.Tensor, # strengths (B, A)
-        e:torch.Tensor, # from `noise` (B, z_dim)
-    ) -> torch.Tensor:  # images (B, 3, 64, 64)
-        "What the decoder makes of strengths and noise"
-        return self.gen.decode(y, e)
+# %% ../../nbs/models/11_editor.ipynb #4d896164
+@patch
+def drawing(self:Editor,
+    y:torch.Tensor, # strengths (B, A)
+    e:torch.Tensor, # from `noise` (B, z_dim)
+) -> torch.Tensor:  # images (B, 3, 64, 64)
+    "What the decoder makes of strengths and noise"
+    return self.gen.decode(y, e)
 
-    def forward(self,
-        x:torch.Tensor,     # images (B, 3, 64, 64) in [-1, 1]
-        y:torch.Tensor,     # their strengths (B, A)
-        y_new:torch.Tensor, # the strengths that they shall have (B, A)
-    ) -> torch.Tensor:      # images (B, 3, 64, 64) in [-1, 1]
-        "Edit images"
-        with torch.no_grad():
-            e = self.noise(x, y)
-            rest = x - self.drawing(y, e)
-        return (rest + self.drawing(y_new, e)).clamp(-1, 1)
+# %% ../../nbs/models/11_editor.ipynb #6637b063
+@patch
+def forward(self:Editor,
+    x:torch.Tensor,     # images (B, 3, 64, 64) in [-1, 1]
+    y:torch.Tensor,     # their strengths (B, A)
+    y_new:torch.Tensor, # the strengths that you want (B, A)
+) -> torch.Tensor:      # images (B, 3, 64, 64) in [-1, 1]
+    "Edit images"
+    with torch.no_grad():
+        e = self.noise(x, y)
+        rest = x - self.drawing(y, e)
+    return (rest + self.drawing(y_new, e)).clamp(-1, 1)
 
 # %% ../../nbs/models/11_editor.ipynb #62c779ed
 @torch.no_grad()
@@ -82,20 +88,31 @@ class AnchoredEditor(nn.Module):
         self.z_dim = 1 + self.codes.shape[1]
         self.to(self.y_mean.device)
 
-    @property
-    def y_mean(self): return self.editor.vae.y_mean
-    @property
-    def y_std(self): return self.editor.vae.y_std
-    @property
-    def y_chol(self): return self.editor.vae.y_chol
+# %% ../../nbs/models/11_editor.ipynb #25086ee1
+@patch(as_prop=True)
+def y_mean(self:AnchoredEditor):
+    "Mean of the training strengths (A,)"
+    return self.editor.vae.y_mean
 
-    @torch.no_grad()
-    def _codes(self):
-        "Standardised strengths and noise of all anchors (N, A + z_dim of the generator)"
-        device = self.y_mean.device
-        batches = zip(self.images.to(device).split(256), self.strengths.to(device).split(256))
-        noise = torch.cat([self.editor.noise(to_float(x), y) for x, y in batches])
-        return torch.cat([self.editor.standardise(self.strengths.to(device)), noise], 1)
+@patch(as_prop=True)
+def y_std(self:AnchoredEditor):
+    "Standard deviation of the training strengths (A,)"
+    return self.editor.vae.y_std
+
+@patch(as_prop=True)
+def y_chol(self:AnchoredEditor):
+    "Cholesky factor of the training strengths' covariance (A, A)"
+    return self.editor.vae.y_chol
+
+# %% ../../nbs/models/11_editor.ipynb #ee8d3a07
+@patch
+@torch.no_grad()
+def _codes(self:AnchoredEditor):
+    "Standardised strengths and noise of all anchors (N, A + z_dim of the generator)"
+    device = self.y_mean.device
+    batches = zip(self.images.to(device).split(256), self.strengths.to(device).split(256))
+    noise = torch.cat([self.editor.noise(to_float(x), y) for x, y in batches])
+    return torch.cat([self.editor.standardise(self.strengths.to(device)), noise], 1)
 
 # %% ../../nbs/models/11_editor.ipynb #5a05c92f
 @patch
@@ -106,6 +123,7 @@ def latents(self:AnchoredEditor,
     i = i.to(self.codes.device)
     return torch.cat([torch.special.ndtri((i + .5)/len(self.images))[:, None], self.codes[i]], 1)
 
+# %% ../../nbs/models/11_editor.ipynb #65d1c87b
 @patch
 def anchor(self:AnchoredEditor,
     z:torch.Tensor, # latents (B, z_dim)
@@ -114,6 +132,7 @@ def anchor(self:AnchoredEditor,
     n = len(self.images)
     return (torch.special.ndtr(z[:, 0].double())*n).long().clamp(max=n - 1)
 
+# %% ../../nbs/models/11_editor.ipynb #926cf067
 @patch
 def decode(self:AnchoredEditor,
     y:torch.Tensor, # strengths (B, A), in their own units; their mean leaves an image as it is
@@ -130,11 +149,12 @@ def vectors(self:AnchoredEditor,
     n:int,                  # pairs
     stream:torch.Generator, # where the random numbers come from
 ) -> torch.Tensor:          # (n, 2 z_dim)
-    "Random vectors of pairs in which no anchor comes twice; raise `ValueError` for too few anchors"
+    "Random vectors of pairs, each anchor at most once; raise `ValueError` for too few anchors"
     if 2*n > len(self.images): raise ValueError(f'{n} pairs need {2*n} anchors, not {len(self.images)}: add images')
     i = torch.randperm(len(self.images), generator=stream)[:2*n]
     return torch.cat([self.latents(i[:n]), self.latents(i[n:])], 1)
 
+# %% ../../nbs/models/11_editor.ipynb #46a589b8
 @patch
 def sample(self:AnchoredEditor,
     n:int,                  # how many
