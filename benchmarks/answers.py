@@ -8,27 +8,21 @@ votes, or `sharp`, a quarter of that noise.
 We measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows are appended to a CSV file, and
 finished ones are skipped. An attribute and seed take a few minutes of one core.
 """
-import argparse, tempfile
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import pandas as pd, torch
 
 from attic.config import CROWDS, get_profile
 from attic.core import rng
-from attic.data.dataset import TESTS, dataset_pairs
+from attic.data.dataset import dataset_pairs
 from attic.data.pairs import join, only_used, pair_differences
 from attic.labels.aggregate import aggregate
 from attic.labels.annotators import illegible_prob, simulate_votes
 from attic.methods.candidates import Candidates, both, candidates, choose_pairs
-from attic.methods.methods import Experiment
-from attic.models.ranker import accuracy, score
-from attic.worlds.population import WORLDS
-from machine import about, save
-from objectives import CHOSEN, FIRST, World, append, finished
+from attic.models.ranker import score
+from validation import command, gains, run
 
-KEY = ['world', 'crowd', 'attribute', 'seed', 'way']
 FULL = 5 # answers that the paper asks for about each pair
 ERROR = .25 # how often one person is wrong about a pair (nbs/labels/08_votes.ipynb)
 
@@ -151,50 +145,24 @@ def ways(world, ex):
     } | {name: lambda c=c: extended(asker, pool(world, ex, c[0]), (FULL - 1)*n, c[1]) for name, c in more.items()}
 
 
-def measure(world, ex, train):
-    "How many pairs, and accuracies on validation images"
-    ranker = ex.fit(*train)
-    tests = {t: (world.valid.part(t), dataset_pairs(world.valid, ex.attr, t)) for t in TESTS}
-    return dict(pairs=len(train[1])) | {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
-
-
-def summary(rows):
-    "Gain over the paper's way in points, and its standard error over attributes"
-    by = ['world', 'crowd', 'way']
-    table = rows.set_index([*by, 'attribute', 'seed'])
-    base = table.xs('n x 5, majority', level='way')[list(TESTS)]
-    gain = 100 * (table[list(TESTS)] - base.reindex(table.index.droplevel('way')).values)
-    means = gain.groupby([*by, 'attribute'], sort=False).mean().groupby(by, sort=False)
-    counts = table.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
-    return means.mean().join(means.sem().add_suffix(' se')).join(counts).round(2).reset_index()
-
-
-def main(args):
-    profile = replace(get_profile('smoke' if args.smoke else 'standard'), crowd=CROWDS[args.crowd])
-    path = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows
-    world, columns = World(args.world, profile), [*KEY, 'pairs', *TESTS]
-    attrs = (args.attributes or CHOSEN[args.world]).split(',')
-    for seed, attr in product(range(FIRST, FIRST + args.seeds), attrs):
-        ex = Experiment(world.dataset, attr, profile, seed)
-        rows = finished(path, columns)
-        done = rows.query('world == @args.world and crowd == @args.crowd and attribute == @attr and seed == @seed')
-        for way, spend in ways(world, ex).items():
-            if way in set(done.way): continue
-            row = dict(zip(KEY, (args.world, args.crowd, attr, seed, way)))
-            append(path, row | measure(world, ex, spend()))
-        print(attr, seed, flush=True)
-    result = summary(finished(path, columns))
-    print(result.to_string())
-    if not args.smoke: save('answers', dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
-
-
-if __name__ == '__main__':
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--world', choices=list(WORLDS), default='faces')
+def main():
+    p = command(__doc__, 'answers.csv')
     p.add_argument('--crowd', choices=list(CROWDS), default='fitted')
-    p.add_argument('--attributes', default='', help='separated by commas; default: three')
-    p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
-    p.add_argument('--rows', default='answers.csv', help='file of finished rows')
-    p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
-    torch.set_num_threads(1)
-    main(p.parse_args())
+    args = p.parse_args()
+    profile = replace(get_profile('smoke' if args.smoke else 'standard'), crowd=CROWDS[args.crowd])
+
+    def runs(world, ex):
+        "Names of each run, and what measures it"
+        for way, spend in ways(world, ex).items():
+            yield dict(crowd=args.crowd, way=way), lambda spend=spend: [world.fit(ex, spend())]
+
+    def summary(rows):
+        "Gain over the paper's way"
+        crowds = rows.groupby('crowd', sort=False)
+        parts = [gains(r, ['world', 'crowd', 'way'], dict(way='n x 5, majority')) for _, r in crowds]
+        return pd.concat(parts, ignore_index=True)
+
+    run(args, 'answers', runs, summary, profile)
+
+
+if __name__ == '__main__': main()

@@ -8,31 +8,17 @@ standard deviations, and `error` how many of the pairs the ranker still gets wro
 
 Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
 """
-import argparse, tempfile
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 
 import torch
 
-from attic.config import get_profile
-from attic.data.dataset import TESTS, dataset_pairs
 from attic.data.pairs import ImageSet, Pairs, join, targets
 from attic.methods.adversary import HISTORY, AtticObjective, adversarial_run
-from attic.methods.methods import Experiment
-from attic.models.ranker import accuracy
-from attic.worlds.population import WORLDS
-from machine import about, save
-from objectives import CHOSEN, FIRST, World, append, finished, label_by_annotator
+from objectives import label_by_annotator
+from validation import command, gains, run
 
 STEPS = (60, 240)
-KEY = ['world', 'attribute', 'seed', 'scenario', 'steps', 'ranker']
-
-
-def measure(world, ex, ranker):
-    "Accuracies on validation images"
-    tests = {t: (world.valid.part(t), dataset_pairs(world.valid, ex.attr, t)) for t in TESTS}
-    return {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
 
 
 def attic(ex, world, real, n, steps):
@@ -51,62 +37,42 @@ def final_pairs(run):
 def normal(ex, world, steps):
     "Half of the labels for real pairs, half for ATTIC's"
     half = ex.half[:2]
-    run = attic(ex, world, half, ex.real[2] - ex.half[2], steps)
-    a, b, _ = final_pairs(run)
-    return dict(anew=ex.fit(*join(half, label_by_annotator(ex, a, b, 'synthetic')))), run
+    made = attic(ex, world, half, ex.real[2] - ex.half[2], steps)
+    a, b, _ = final_pairs(made)
+    return made, dict(anew=ex.fit(*join(half, label_by_annotator(ex, a, b, 'synthetic'))))
 
 
 def auto(ex, world, steps):
     "All labels for real pairs, and as many pairs of ATTIC's with inferred labels"
     real, n = ex.real[:2], ex.real[2]
-    run = attic(ex, world, real, n, steps)
-    a, b, label = final_pairs(run)
+    made = attic(ex, world, real, n, steps)
+    a, b, label = final_pairs(made)
     drawn = ImageSet(torch.cat([a, b])), Pairs(torch.arange(n), torch.arange(n, 2*n), label, 'pseudo')
-    return dict(loop=run.ranker, anew=ex.fit(*join(real, drawn))), run
+    return made, dict(loop=made.ranker, anew=ex.fit(*join(real, drawn)))
+
+
+def measured(world, ex, make, steps):
+    "A row for each ranker of a run"
+    made, rankers = make(ex, world, steps)
+    last = dict(zip(HISTORY, made.history[-1]))
+    end = dict(pairs=len(made.q), gap=round(last['gap in y'], 4), error=round(last['ranker error'], 4))
+    for name, ranker in rankers.items(): yield dict(ranker=name) | end | world.measure(ex.attr, ranker)
+
+
+def runs(world, ex):
+    "Names of each run, and what measures it"
+    real = ex.real[:2]
+    start = dict(ranker='anew', pairs=len(real[1]), gap=0, error=0)
+    yield dict(scenario='Real', steps=0), lambda: [start | world.measure(ex.attr, ex.fit(*real))]
+    for (scenario, make), steps in product(dict(Normal=normal, Auto=auto).items(), STEPS):
+        yield dict(scenario=scenario, steps=steps), lambda make=make, steps=steps: measured(world, ex, make, steps)
 
 
 def summary(rows):
-    "Gain over *Real* in points, and the state of training"
-    columns = [*TESTS, 'gap', 'error']
-    real = rows[rows.scenario == 'Real'].set_index(['world', 'attribute', 'seed'])[list(TESTS)]
-    made = rows[rows.scenario != 'Real'].set_index(['world', 'attribute', 'seed'])
-    made[list(TESTS)] = 100 * (made[list(TESTS)] - real.reindex(made.index))
-    groups = made.groupby(['world', 'scenario', 'steps', 'ranker'])[columns]
-    errors = made.groupby(['world', 'scenario', 'steps', 'ranker', 'attribute'])[list(TESTS)].mean()
-    errors = errors.groupby(['world', 'scenario', 'steps', 'ranker']).sem().add_suffix(' se')
-    return groups.mean().join(errors).join(groups.size().rename('runs')).round(2).reset_index()
+    "Gain over *Real*, and the state of training at the end"
+    by = ['world', 'scenario', 'steps', 'ranker']
+    end = rows.groupby(by, sort=False)[['gap', 'error']].mean().round(2)
+    return gains(rows, by, dict(scenario='Real')).set_index(by).join(end).reset_index()
 
 
-def main(args):
-    profile = get_profile('smoke' if args.smoke else 'standard')
-    path = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows
-    world, columns = World(args.world, profile), [*KEY, *TESTS, 'gap', 'error']
-    attrs = (args.attributes or CHOSEN[args.world]).split(',')
-    for seed, attr in product(range(FIRST, FIRST + args.seeds), attrs):
-        there = finished(path, columns).query('world == @args.world and attribute == @attr and seed == @seed')
-        there, ex = set(zip(there.scenario, there.steps)), Experiment(world.dataset, attr, profile, seed)
-        asked = [('Real', 0), *product(('Normal', 'Auto'), STEPS)]
-        for scenario, steps in asked:
-            if (scenario, steps) in there: continue
-            made = {'Normal': normal, 'Auto': auto}
-            rankers, run = made[scenario](ex, world, steps) if steps else (dict(anew=ex.fit(*ex.real[:2])), None)
-            last = dict(zip(HISTORY, run.history[-1])) if run else {}
-            end = dict(gap=last.get('gap in y'), error=last.get('ranker error'))
-            for name, ranker in rankers.items():
-                key = args.world, attr, seed, scenario, steps, name
-                append(path, dict(zip(KEY, key)) | measure(world, ex, ranker) | end)
-        print(attr, seed, flush=True)
-    result = summary(finished(path, columns))
-    print(result.to_string())
-    if not args.smoke: save('convergence', dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
-
-
-if __name__ == '__main__':
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--world', choices=list(WORLDS), default='faces')
-    p.add_argument('--attributes', default='', help='separated by commas; default: three')
-    p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
-    p.add_argument('--rows', default='convergence.csv', help='file of finished rows')
-    p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
-    torch.set_num_threads(1)
-    main(p.parse_args())
+if __name__ == '__main__': run(command(__doc__, 'convergence.csv').parse_args(), 'convergence', runs, summary)

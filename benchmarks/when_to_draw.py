@@ -11,29 +11,22 @@
 We choose pairs as methods do, and measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows
 are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
 """
-import argparse, tempfile
 from dataclasses import replace
 from functools import cache
-from itertools import product
-from pathlib import Path
 
 import torch
 
-from attic.config import get_profile
 from attic.core import derive_seed, rng
-from attic.data.dataset import TESTS, dataset_pairs
+from attic.data.dataset import TESTS
 from attic.data.pairs import ImageSet, Pairs, join, only_used
 from attic.methods.candidates import Candidates, both, candidates, choose_pairs
-from attic.methods.methods import Experiment
 from attic.models.editor import Editor, edit
-from attic.models.ranker import accuracy, differences
+from attic.models.ranker import differences
 from attic.worlds import faces as face_world
 from attic.worlds.population import WORLDS
 from answers import Asker, extended, pool, real
-from machine import about, save
-from objectives import CHOSEN, FIRST, World, append, finished
+from validation import command, run
 
-KEY = ['world', 'part', 'attribute', 'seed', 'size', 'way']
 OWN = (50, 150, 500, 1500)
 REACHES = (.25, .5, .7, 1., 1.5)
 EDITS, AN_IMAGE, MOST, APART = 3000, 10, 2000, .8 # edits of own images; answers an image, and at most; of twins
@@ -163,46 +156,27 @@ def by_labels(world, ex):
 PARTS = dict(images=by_images, reach=by_reach, free=by_labels)
 
 
-def measure(world, ex, train):
-    "How many pairs, and accuracies on validation images"
-    ranker = ex.fit(*train)
-    tests = {t: (world.valid.part(t), dataset_pairs(world.valid, ex.attr, t)) for t in TESTS}
-    return dict(pairs=len(train[1])) | {t: round(accuracy(ranker, *test), 6) for t, test in tests.items()}
-
-
 def summary(rows):
     "Mean accuracy in per cent, and its standard error over attributes"
     by = ['world', 'part', 'size', 'way']
     means = rows.groupby([*by, 'attribute'], sort=False)[list(TESTS)].mean().mul(100).groupby(by, sort=False)
-    return means.mean().join(means.sem().add_suffix(' se')).join(
-        rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))).round(2).reset_index()
+    size = rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
+    return means.mean().join(means.sem().add_suffix(' se')).join(size).round(2).reset_index()
 
 
-def main(args):
-    profile = get_profile('smoke' if args.smoke else 'standard')
-    path = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows
-    world, columns = World(args.world, profile), [*KEY, 'pairs', *TESTS]
-    attrs = (args.attributes or CHOSEN[args.world]).split(',')
-    for seed, attr, part in product(range(FIRST, FIRST + args.seeds), attrs, args.parts.split(',')):
-        ex, rows = Experiment(world.dataset, attr, profile, seed), finished(path, columns)
-        rows = rows.query('world == @args.world and part == @part and attribute == @attr and seed == @seed')
-        done = set(zip(rows['size'].astype(float), rows.way))
-        for (size, way), train in PARTS[part](world, ex):
-            if (float(size), way) in done: continue
-            append(path, dict(zip(KEY, (args.world, part, attr, seed, size, way))) | measure(world, ex, train()))
-        print(attr, seed, part, flush=True)
-    result = summary(finished(path, columns))
-    print(result.to_string())
-    if not args.smoke: save('when_to_draw', dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
-
-
-if __name__ == '__main__':
-    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--world', choices=list(WORLDS), default='faces')
-    p.add_argument('--attributes', default='', help='separated by commas; default: three')
+def main():
+    p = command(__doc__, 'when_to_draw.csv')
     p.add_argument('--parts', default=','.join(PARTS), help=f"of {', '.join(PARTS)}")
-    p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
-    p.add_argument('--rows', default='when_to_draw.csv', help='file of finished rows')
-    p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
-    torch.set_num_threads(1)
-    main(p.parse_args())
+    args = p.parse_args()
+
+    def runs(world, ex):
+        "Names of each run, and what measures it"
+        for part in args.parts.split(','):
+            for (size, way), train in PARTS[part](world, ex):
+                names = dict(part=part, size=float(size), way=way)
+                yield names, lambda train=train: [world.fit(ex, train())]
+
+    run(args, 'when_to_draw', runs, summary)
+
+
+if __name__ == '__main__': main()
