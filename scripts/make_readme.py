@@ -2,12 +2,13 @@
 
 It does what `nbdev_readme` does with Quarto: hidden cells go, the rest becomes Markdown. Pages are in `nbs/` and these
 files above it, so links and pictures start from there. Every host shows a picture that is a committed file
-(`![What it shows](images/result.png)`); the output of a cell is refused in the README, and left out of CONTRIBUTING.
+(`![What it shows](images/result.png)`); a cell's output may not be a picture. CONTRIBUTING ends where recipes begin.
 """
 import json
 import re
 import sys
 from configparser import ConfigParser
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
@@ -15,6 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 MADE = {'README.md': 'nbs/index.ipynb', 'CONTRIBUTING.md': 'nbs/guides/contributing.ipynb'}
+LAST = {'nbs/guides/contributing.ipynb': '## Recipes'} # the section that a file only links to
 NOTICE = '<!-- Made from {} by scripts/make_readme.py: edit the notebook. -->'
 BADGES = """
 [![tests]({git_url}/actions/workflows/test.yml/badge.svg)]({git_url}/actions/workflows/test.yml)
@@ -42,8 +44,7 @@ def show_output(output, page):
     if output.get('name') == 'stderr': return ''
     data = {k: joined(v) for k, v in output.get('data', {'text/plain': output.get('text', '')}).items()}
     if any(kind.startswith('image/') for kind in data):
-        if page.name != 'index.ipynb': return ''
-        sys.exit('index.ipynb: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
+        sys.exit(f'{page.name}: a cell has a picture among its outputs; link to a file in nbs/images/ instead')
     if data.get('text/plain', '').startswith(('<Axes', '<Figure')): return ''
     if 'text/markdown' in data: return relink(data['text/markdown'], page)
     if 'text/html' in data: return re.sub(r'<style.*?</style>\s*', '', data['text/html'], flags=re.S)
@@ -93,7 +94,10 @@ def badges():
 def readme(page):
     "The text that is made of a page, given its path below the root."
     cells = json.loads((ROOT/page).read_text(encoding='utf-8'))['cells']
-    pieces = [piece.strip() for cell in cells for piece in show_cell(cell, page)]
+    last = LAST.get(str(page))
+    kept = takewhile(lambda cell: not last or not joined(cell['source']).startswith(last), cells)
+    pieces = [piece.strip() for cell in kept for piece in show_cell(cell, page)]
+    if last: pieces.append(f'{last}\n\nYou find them, with everything else, on [the page of this guide]({page}).')
     if page.name == 'index.ipynb': pieces.insert(1, badges())
     return '\n\n'.join([NOTICE.format(page), *filter(None, pieces)]) + '\n'
 
