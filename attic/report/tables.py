@@ -144,7 +144,8 @@ def seeds_table(
 _SMALL = [dict(selector='td, th', props='font-size: 85%; padding: 2px 6px; white-space: nowrap')]
 
 def _cell_text(mean, half):
-    "A mean and half its interval"
+    "A mean and half its interval; nothing where there are no runs"
+    if np.isnan(mean): return ''
     return f'{mean:.1f}' if np.isnan(half) else f'{mean:.1f} ±{half:.1f}'
 
 def _texts(mean, half):
