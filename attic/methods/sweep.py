@@ -35,9 +35,9 @@ def _usual(rows):
 
 # %% ../../nbs/methods/03_sweep.ipynb #bb13f45e
 def _largest(rows):
-    "Rows of the largest profile that each dataset has rows of"
+    "Rows of the largest profile that each dataset has in each scenario"
     size = rows.profile.map(list(PROFILES).index)
-    return rows[size == size.groupby(rows.dataset).transform('max')]
+    return rows[size == size.groupby([rows.dataset, rows.scenario]).transform('max')]
 
 # %% ../../nbs/methods/03_sweep.ipynb #3f520fc1
 def _newest_data(rows):
