@@ -21,8 +21,7 @@ import torch
 
 from attic.core import rng
 from attic.data.pairs import Pairs, join, only_used
-from attic.labels.aggregate import aggregate
-from attic.labels.annotators import simulate_votes
+from attic.labels.annotators import _label
 from attic.methods.adversary import UndecidedObjective, create_pairs
 from attic.methods.candidates import choose_pairs, unused
 from attic.models.editor import AnchoredEditor
@@ -40,10 +39,8 @@ def label_by_truth(ex, images, pairs, turn):
     "What the crowd says of pairs with known strengths: those that are kept"
     config, s = ex.profile.crowd, images.strengths[:, ex.j] / ex.dataset.y_std[ex.j]
     refused = torch.full((len(pairs),), config.refusals)
-    votes = simulate_votes(s[pairs.a] - s[pairs.b], refused, rng(ex.seed, 'votes', 'chosen', ex.attr, turn), config)
-    votes = aggregate(votes, config)
-    keep = torch.tensor(votes.keep.values).nonzero().flatten()
-    return Pairs(pairs.a, pairs.b, torch.tensor(votes.target.values, dtype=torch.float32), 'real')[keep]
+    stream = rng(ex.seed, 'votes', 'chosen', ex.attr, turn)
+    return _label(pairs, s[pairs.a] - s[pairs.b], refused, stream, config)[0]
 
 
 def label_by_annotator(ex, a, b, origin):
