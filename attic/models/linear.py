@@ -125,15 +125,25 @@ def maps(self:View,
 
 # %% ../../nbs/models/02_linear.ipynb #970073be
 @patch
+def window_weights(self:View,
+    side:int,      # cells on a side of a map
+    grid:int,      # cells on a side of the window
+) -> torch.Tensor: # (side*side, grid*grid)
+    "What each cell of the map (rows) gives to each cell of the window (columns)"
+    scale, *middle = self.window
+    corners = [(m + 1 + s*scale)/2 * side for s in (-1, 1) for m in middle]
+    cells = torch.eye(side*side).view(-1, 1, side, side)
+    boxes = torch.tensor([corners]).expand(len(cells), 4)
+    return roi_align(cells, list(boxes.split(1)), grid, sampling_ratio=2, aligned=True).flatten(1)
+
+@patch
 def cut(self:View,
     maps:torch.Tensor, # (N, C, H, W)
     grid:int,          # cells on a side of the result
 ) -> torch.Tensor:     # (N, C, grid, grid)
-    "Cut the window out of a map"
-    scale, *middle = self.window
-    corners = [(m + 1 + s*scale)/2 * maps.shape[-1] for s in (-1, 1) for m in middle]
-    box = torch.tensor([corners], device=maps.device).expand(len(maps), 4)
-    return roi_align(maps, list(box.split(1)), grid, sampling_ratio=2, aligned=True)
+    "Cut the window out of maps: `roi_align`, as a product of matrices that is ten times faster"
+    weights = self.window_weights(maps.shape[-1], grid).to(maps.device)
+    return (maps.flatten(2) @ weights).unflatten(2, (grid, grid))
 
 # %% ../../nbs/models/02_linear.ipynb #c9f077c1
 @patch
@@ -145,7 +155,7 @@ def rows(self:View,
     maps = [(m + m.flip(-1))/2 if self.mirror else m for m in self.maps(features)]
     seen = []
     if self.window: seen += [self.cut(m, g) for m, g in zip(maps, self.grids)]
-    if self.whole: seen += [F.adaptive_avg_pool2d(m, g) for m, g in zip(maps, self.grids)]
+    if self.whole: seen += [m if m.shape[-1] == g else F.adaptive_avg_pool2d(m, g) for m, g in zip(maps, self.grids)]
     return torch.cat([m.flatten(1) for m in seen] + ([] if scores is None else [scores]), 1)
 
 # %% ../../nbs/models/02_linear.ipynb #1c90e82e
