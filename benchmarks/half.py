@@ -1,52 +1,36 @@
-"""What half of the real labels cost: *Real* with all labels and with half of them, on both rendered worlds. In Normal
-this is what a method gives up before it draws its first pair.
+"""What half of the real labels cost, with and without pretrained features: `python benchmarks/half.py --world faces`
 
-    python benchmarks/half.py [--seeds 1] [--profiles standard]
+In Normal this is what a method gives up before it draws its first pair. *Real* has all labels, *Half* one half of them.
+The ranker stands on features, or it starts from random weights as in attic 0.1. We measure on the validation images of
+`benchmarks/objectives.py`, with its seeds.
 
-Results go to benchmarks/half.json.
+Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
 """
-import argparse
-from pathlib import Path
+from dataclasses import replace
+from itertools import product
 
 import pandas as pd
 
-from attic.config import get_profile
-from attic.core import device_facts, write_json
-from attic.data.sources import get_dataset
-from attic.methods.methods import Experiment
-from attic.models.ranker import accuracy
-from attic.worlds.population import WORLDS
+from attic.config import PROFILES
+from validation import command, gains, run
+
+RANKERS = {'on features': PROFILES['standard'].ranker, 'from random weights': PROFILES['scratch'].ranker}
 
 
-def accuracies(ex):
-    "Accuracy on each test set in per cent, with all labels and with half"
-    given = dict(all=ex.real, half=ex.half)
-    rankers = {name: ex.fit(image_set, pairs) for name, (image_set, pairs, _) in given.items()}
-    return [dict(labels=name, test=t, accuracy=100*accuracy(r, *pairs))
-            for name, r in rankers.items() for t, pairs in ex.tests.items()]
+def runs(world, ex):
+    "Names of each run, and what measures it"
+    for ranker, labels in product(RANKERS, ('Real', 'Half')):
+        def measure(ranker=ranker, labels=labels):
+            one = replace(ex, profile=replace(ex.profile, ranker=RANKERS[ranker]))
+            yield world.fit(one, (one.real if labels == 'Real' else one.half)[:2])
+        yield dict(ranker=ranker, labels=labels), measure
 
 
-def measure(profile, seeds):
-    "All attributes of both worlds"
-    profile = get_profile(profile)
-    for world in WORLDS:
-        dataset = get_dataset(world, profile)
-        for attr in dataset.attrs:
-            for seed in range(seeds):
-                about = dict(profile=profile.name, world=world, attribute=attr, seed=seed)
-                yield from (about | line for line in accuracies(Experiment(dataset, attr, profile, seed)))
-                print(*about.values(), flush=True)
+def summary(rows):
+    "Gain over *Real* with the same ranker"
+    same = rows.groupby('ranker', sort=False)
+    parts = [gains(r, ['world', 'ranker', 'labels'], dict(labels='Real')) for _, r in same]
+    return pd.concat(parts, ignore_index=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--seeds', type=int, default=1)
-    parser.add_argument('--profiles', default='standard')
-    parser.add_argument('--out', type=Path, default=Path(__file__).parent)
-    args = parser.parse_args()
-    lines = [line for p in args.profiles.split(',') for line in measure(p, args.seeds)]
-    print(pd.DataFrame(lines).pivot_table(index=['profile', 'world', 'test'], columns='labels', values='accuracy'))
-    write_json(args.out / 'half.json', dict(lines=lines, **device_facts('cpu')))
-
-
-if __name__ == '__main__': main()
+if __name__ == '__main__': run(command(__doc__, 'half.csv').parse_args(), 'half', runs, summary)

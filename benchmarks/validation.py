@@ -138,11 +138,11 @@ def run(args, name, runs, summary, profile=None):
 
 
 def gains(rows, by, base):
-    "Gains over rows with the values `base` in points: means, and standard errors over attributes"
+    "Gains over rows with the values `base` in points: means, and standard errors over attributes and seeds"
     cell, tests = ['world', 'attribute', 'seed'], list(TESTS)
     is_base = (rows[list(base)] == pd.Series(base)).all(axis=1)
     start = rows[is_base].set_index(cell)[tests].reindex(pd.MultiIndex.from_frame(rows[cell])).to_numpy()
     gain = rows.assign(**dict(zip(tests, 100 * (rows[tests].to_numpy() - start).T)))
-    means = gain.groupby([*by, 'attribute'], sort=False)[tests].mean().groupby(by, sort=False)
+    means = gain.groupby(by, sort=False)[tests]
     size = rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
     return means.mean().join(means.sem().add_suffix(' se')).join(size).round(2).reset_index()

@@ -14,10 +14,9 @@ are appended to a CSV file, and finished ones are skipped. An attribute and seed
 from dataclasses import replace
 from functools import cache
 
-import torch
+import pandas as pd, torch
 
 from attic.core import derive_seed, rng
-from attic.data.dataset import TESTS
 from attic.data.pairs import ImageSet, Pairs, join, only_used
 from attic.methods.candidates import Candidates, both, candidates, choose_pairs
 from attic.models.editor import Editor, edit
@@ -25,7 +24,7 @@ from attic.models.ranker import differences
 from attic.worlds import faces as face_world
 from attic.worlds.population import WORLDS
 from answers import Asker, extended, pool, real
-from validation import command, run
+from validation import command, gains, run
 
 OWN = (50, 150, 500, 1500)
 REACHES = (.25, .5, .7, 1., 1.5)
@@ -156,12 +155,15 @@ def by_labels(world, ex):
 PARTS = dict(images=by_images, reach=by_reach, free=by_labels)
 
 
+BASES = dict(images='re-pairings', reach='real', free='n real x 5') # what gains are over
+
+
 def summary(rows):
-    "Mean accuracy in per cent, and its standard error over attributes"
+    "Gains over a way of the same part, and of as many images"
+    size = rows['size'].where(rows.part == 'images', 0)
     by = ['world', 'part', 'size', 'way']
-    means = rows.groupby([*by, 'attribute'], sort=False)[list(TESTS)].mean().mul(100).groupby(by, sort=False)
-    size = rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
-    return means.mean().join(means.sem().add_suffix(' se')).join(size).round(2).reset_index()
+    parts = [gains(r, by, dict(way=BASES[part])) for (part, _), r in rows.groupby(['part', size], sort=False)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def main():
