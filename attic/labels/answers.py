@@ -457,6 +457,9 @@ def add_answers(
     done = stored.groupby('pair').size().reindex(batch.asked.pair, fill_value=0) >= votes
     counts = f'{len(stored):,} answers stored; {done.sum():,} of {len(done):,} pairs have {votes}'
     print(f'{batch.path}: {counts}', flush=True)
+    from attic.labels.votes import votes_note # SciPy starts slowly
+    note = votes_note(stored[stored.pair.isin(batch.asked.pair)])
+    if note: print(note, flush=True)
     return stored
 
 # %% ../../nbs/labels/04_answers.ipynb #2d757fcd
