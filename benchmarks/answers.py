@@ -17,8 +17,7 @@ from attic.config import CROWDS, get_profile
 from attic.core import rng
 from attic.data.dataset import dataset_pairs
 from attic.data.pairs import join, only_used, pair_differences
-from attic.labels.aggregate import aggregate
-from attic.labels.annotators import illegible_prob, simulate_votes
+from attic.labels.annotators import crowd_labels, illegible_prob, simulate_votes
 from attic.methods.candidates import Candidates, both, candidates, choose_pairs
 from attic.models.ranker import score
 from validation import command, gains, run
@@ -43,17 +42,19 @@ class Asker:
             refused = 1 - clear[pairs.a]*clear[pairs.b]
         return (s[pairs.a, ex.j] - s[pairs.b, ex.j]) / ex.dataset.y_std[ex.j], refused
 
-    def ask(self, images, pairs, votes):
-        "So many answers about each pair, as a table of votes"
+    def crowd(self, images, pairs, votes):
+        "Pairs as so many workers see them, a new random stream, and how they answer"
         self.asked += 1
         stream = rng(self.ex.seed, 'votes', 'answers', self.ex.attr, self.asked)
-        return simulate_votes(*self.gaps(images, pairs), stream, replace(self.ex.profile.crowd, votes=votes))
+        return *self.gaps(images, pairs), stream, replace(self.ex.profile.crowd, votes=votes)
+
+    def ask(self, images, pairs, votes):
+        "So many answers about each pair, as a table of votes"
+        return simulate_votes(*self.crowd(images, pairs, votes))
 
     def majority(self, images, pairs, votes):
         "Reliable majorities, as in the paper"
-        found = aggregate(self.ask(images, pairs, votes), self.ex.profile.crowd)
-        keep = torch.tensor(found.keep.values).nonzero().flatten()
-        return images, replace(pairs, target=torch.tensor(found.target.values, dtype=torch.float32))[keep]
+        return images, crowd_labels(pairs, *self.crowd(images, pairs, votes))[0]
 
     def every(self, images, pairs, votes):
         "The share of answers that name A; refusals are lost"

@@ -21,7 +21,7 @@ import torch
 
 from attic.core import rng
 from attic.data.pairs import Pairs, join, only_used
-from attic.labels.annotators import _label
+from attic.labels.annotators import crowd_labels
 from attic.methods.adversary import UndecidedObjective, create_pairs
 from attic.methods.candidates import choose_pairs, unused
 from attic.models.editor import AnchoredEditor
@@ -40,7 +40,7 @@ def label_by_truth(ex, images, pairs, turn):
     config, s = ex.profile.crowd, images.strengths[:, ex.j] / ex.dataset.y_std[ex.j]
     refused = torch.full((len(pairs),), config.refusals)
     stream = rng(ex.seed, 'votes', 'chosen', ex.attr, turn)
-    return _label(pairs, s[pairs.a] - s[pairs.b], refused, stream, config)[0]
+    return crowd_labels(pairs, s[pairs.a] - s[pairs.b], refused, stream, config)[0]
 
 
 def label_by_annotator(ex, a, b, origin):
