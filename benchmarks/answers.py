@@ -5,8 +5,8 @@ their name says so. There are n real pairs, and unlabelled images. `adaptive` as
 answers so far and the ranker leave its order open. What an answer is worth depends on the crowd: `fitted` to people's
 votes, or `sharp`, a quarter of that noise.
 
-We measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows are appended to a CSV file, and
-finished ones are skipped. An attribute and seed take a few minutes of one core.
+We measure on the validation images of `benchmarks/objectives.py`, with its seeds. Finished rows are in
+`benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
 """
 from dataclasses import replace
 from itertools import product
@@ -147,7 +147,7 @@ def ways(world, ex):
 
 
 def main():
-    p = command(__doc__, 'answers.csv')
+    p = command(__doc__)
     p.add_argument('--crowd', choices=list(CROWDS), default='fitted')
     args = p.parse_args()
     profile = replace(get_profile('smoke' if args.smoke else 'standard'), crowd=CROWDS[args.crowd])

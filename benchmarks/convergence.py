@@ -6,7 +6,7 @@ keeps its first penalty. `anew` is a new fit to real and final pairs, with a pen
 validation images of `benchmarks/objectives.py`, with its seeds. `gap` is how far apart the requests are at the end, in
 standard deviations, and `error` how many of the pairs the ranker still gets wrong.
 
-Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
+Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
 """
 from dataclasses import replace
 from itertools import product
@@ -75,4 +75,4 @@ def summary(rows):
     return gains(rows, by, dict(scenario='Real')).set_index(by).join(end).reset_index()
 
 
-if __name__ == '__main__': run(command(__doc__, 'convergence.csv').parse_args(), 'convergence', runs, summary)
+if __name__ == '__main__': run(command(__doc__).parse_args(), 'convergence', runs, summary)

@@ -4,7 +4,7 @@ In Normal this is what a method gives up before it draws its first pair. *Real* 
 The ranker stands on features, or it starts from random weights as in attic 0.1. We measure on the validation images of
 `benchmarks/objectives.py`, with its seeds.
 
-Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
+Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
 """
 from dataclasses import replace
 from itertools import product
@@ -33,4 +33,4 @@ def summary(rows):
     return pd.concat(parts, ignore_index=True)
 
 
-if __name__ == '__main__': run(command(__doc__, 'half.csv').parse_args(), 'half', runs, summary)
+if __name__ == '__main__': run(command(__doc__).parse_args(), 'half', runs, summary)

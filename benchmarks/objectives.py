@@ -12,7 +12,7 @@ render for this script alone. Seeds start at 100, and no table has them. We look
   that; `undecided, bound`, with what whoever labels can answer; `undecided, at once`, in one round. `module` and
   `untrained` are the control module of `UndecidedObjective`, also in one round.
 
-Rows are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
+Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
 """
 from dataclasses import replace
 from itertools import product
@@ -99,4 +99,4 @@ def summary(rows):
     return gains(rows, ['world', 'candidates', 'objective'], dict(candidates='-', objective='Real'))
 
 
-if __name__ == '__main__': run(command(__doc__, 'objectives.csv').parse_args(), 'objectives', runs, summary)
+if __name__ == '__main__': run(command(__doc__).parse_args(), 'objectives', runs, summary)

@@ -93,13 +93,12 @@ class World:
         return dict(pairs=len(train[1])) | self.measure(ex.attr, ex.fit(*train))
 
 
-def command(doc, rows):
+def command(doc):
     "The options that these benchmarks share"
     p = argparse.ArgumentParser(description=doc.splitlines()[0])
     p.add_argument('--world', choices=list(WORLDS), default='faces')
     p.add_argument('--attributes', default='', help='separated by commas; default: three')
     p.add_argument('--seeds', type=int, default=5, help=f'how many, from {FIRST}')
-    p.add_argument('--rows', default=rows, help='file of finished rows')
     p.add_argument('--smoke', action='store_true', help='a rehearsal that measures and saves nothing')
     torch.set_num_threads(1)
     return p
@@ -124,7 +123,9 @@ def is_there(path, names):
 def run(args, name, runs, summary, profile=None):
     "Measure what is missing: `runs(world, ex)` yields names of a run, and a function that gives its rows"
     profile = profile or get_profile('smoke' if args.smoke else 'standard')
-    path, world = Path(tempfile.mkdtemp() if args.smoke else '.')/args.rows, World(args.world, profile)
+    folder = Path(tempfile.mkdtemp() if args.smoke else Path(__file__).parent/'rows')
+    folder.mkdir(exist_ok=True)
+    path, world = folder/f'{name}.csv', World(args.world, profile)
     attrs = (args.attributes or CHOSEN[args.world]).split(',')
     for seed, attr in product(range(FIRST, FIRST + args.seeds), attrs):
         base = dict(world=args.world, attribute=attr, seed=seed)

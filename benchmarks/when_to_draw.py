@@ -3,16 +3,18 @@
 - `images`: you have K images of your own and a generator that was trained elsewhere. You ask one person about each
   pair, ten answers an image, 2,000 at most. Pairs are of your images (`re-pairings`), of edits of them, of both, of as
   many new real images (`new real`), or of `perfect` drawings: new renders in which attributes don't go together.
+- `combination`: the same with 1,000 images in which two attributes always go together.
 - `reach`: n real pairs with one answer each, and 4 n answers about edits that go so far (in standard deviations).
 - `free`: n real pairs with five answers each, and 4 n pairs whose label costs nothing. They are two versions of one
   image, by the renderer (`perfect twins`, faces only) or by the editor (`edited twins`); or pairs of real images, of
   edits or of drawings, which a ranker with machine scores labels.
 
-We choose pairs as methods do, and measure on the validation images of `benchmarks/objectives.py`, with its seeds. Rows
-are appended to a CSV file, and finished ones are skipped. An attribute and seed take a few minutes of one core.
+We choose pairs as methods do, and measure on the validation images of `benchmarks/objectives.py`, with its seeds.
+Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
 """
 from dataclasses import replace
 from functools import cache
+from itertools import product
 
 import pandas as pd, torch
 
@@ -28,7 +30,8 @@ from validation import command, gains, run
 
 OWN = (50, 150, 500, 1500)
 REACHES = (.25, .5, .7, 1., 1.5)
-EDITS, AN_IMAGE, MOST, APART = 3000, 10, 2000, .8 # edits of own images; answers an image, and at most; of twins
+EDITS, AN_IMAGE, MOST = 3000, 10, 2000 # edits of own images; answers an image, and at most
+ENTANGLED, APART = 1000, .8 # images for `combination`; how far twins differ
 
 
 @cache
@@ -55,16 +58,18 @@ def own_edits(world, images, seed):
 def blind(found): return Candidates(replace(found.images, strengths=None), found.scores, found.origin)
 
 
-def own_candidates(world, k, seed):
-    "Name -> candidates for the owner of `k` images"
-    ex, own = world.ex, own_images(world.name, k, seed)
-    mine, edits = candidates(ex.attribute_predictor, own), own_edits(world, own, seed)
-    new = own_images(world.name, EDITS, f'new {seed}')
-    seen = ImageSet(torch.cat([own.images, new.images]), torch.cat([own.strengths, new.strengths]))
-    free = world.pool('perfect, independent')
-    perfect = Candidates(free.machine.images, free.machine.scores)
-    return {'re-pairings': mine, 'edits': edits, 'images and edits': both(blind(mine), edits),
-            'new real': candidates(ex.attribute_predictor, seen), 'perfect': perfect}
+def own_candidates(world, way, own, seed):
+    "Candidates for the owner of some images"
+    predictor = world.ex.attribute_predictor
+    if way == 'edits': return own_edits(world, own, seed)
+    if way == 'images and edits': return both(blind(candidates(predictor, own)), own_edits(world, own, seed))
+    if way == 'perfect':
+        free = world.pool('perfect, independent').machine
+        return Candidates(free.images, free.scores)
+    if way == 'new real':
+        new = own_images(world.name, EDITS, f'new {seed}')
+        own = ImageSet(torch.cat([own.images, new.images]), torch.cat([own.strengths, new.strengths]))
+    return candidates(predictor, own)
 
 
 def first_pairs(k):
@@ -89,12 +94,29 @@ def spend(asker, start, found, n):
 
 def by_images(world, ex):
     "(size, way) -> labelled pairs, where images are few"
-    for k in OWN:
-        n = min(AN_IMAGE*k, MOST) - k//2
-        start = own_images(world.name, k, ex.seed), first_pairs(k)
-        for way in ('re-pairings', 'edits', 'images and edits', 'new real', 'perfect'):
-            yield (k, way), lambda k=k, n=n, way=way, start=start: spend(
-                Asker(ex, world), start, own_candidates(world, k, ex.seed)[way], n)
+    for k, way in product(OWN, ('re-pairings', 'edits', 'images and edits', 'new real', 'perfect')):
+        def run(k=k, way=way):
+            own = own_images(world.name, k, ex.seed)
+            n = min(AN_IMAGE*k, MOST) - k//2
+            return spend(Asker(ex, world), (own, first_pairs(k)), own_candidates(world, way, own, ex.seed), n)
+        yield (k, way), run
+
+
+def entangled_images(world, ex):
+    "Images in which an attribute is high where the next one is, and low where it is low"
+    images = own_images(world.name, 3*ENTANGLED, f'entangled {ex.seed}')
+    s = images.strengths - images.strengths.mean(0)
+    alike = s[:, ex.j] * s[:, (ex.j + 1) % s.shape[1]] > 0
+    return images[alike.nonzero().flatten()[:ENTANGLED]]
+
+
+def by_combination(world, ex):
+    "(size, way) -> labelled pairs, where two attributes always go together"
+    own = entangled_images(world, ex)
+    start, n = (own, first_pairs(len(own))), MOST - len(own)//2
+    for way in ('re-pairings', 'edits', 'images and edits', 'perfect'):
+        yield (len(own), way), lambda way=way: spend(
+            Asker(ex, world), start, own_candidates(world, way, own, ex.seed), n)
 
 
 def by_reach(world, ex):
@@ -152,10 +174,10 @@ def by_labels(world, ex):
         yield (n, f'{kind}, inferred'), lambda kind=kind: join(train, inferred(world, ex, train, kind, n))
 
 
-PARTS = dict(images=by_images, reach=by_reach, free=by_labels)
+PARTS = dict(images=by_images, combination=by_combination, reach=by_reach, free=by_labels)
 
 
-BASES = dict(images='re-pairings', reach='real', free='n real x 5') # what gains are over
+BASES = dict(images='re-pairings', combination='re-pairings', reach='real', free='n real x 5') # what gains are over
 
 
 def summary(rows):
@@ -167,7 +189,7 @@ def summary(rows):
 
 
 def main():
-    p = command(__doc__, 'when_to_draw.csv')
+    p = command(__doc__)
     p.add_argument('--parts', default=','.join(PARTS), help=f"of {', '.join(PARTS)}")
     args = p.parse_args()
 
