@@ -31,7 +31,7 @@ SORTS = ('random', 'wrong', 'undecided', 'informative', 'undecided, unanswerable
 FEW = ('random', 'undecided', 'undecided, bound')
 MODULES = ('module', 'untrained')
 RUNS = [('-', 'Real'), ('-', 'Half'), *product(['perfect', 'edits'], SORTS),
-        *product(['perfect, independent', 'drawings'], FEW), *product(['real', 'judged'], FEW[:2]),
+        *product(['perfect, independent', 'drawings', 'real', 'judged'], FEW),
         *product(['edits'], ['undecided, at once', *MODULES])]
 
 
