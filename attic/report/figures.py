@@ -155,9 +155,8 @@ def plot_workers(
 
 # %% ../../nbs/report/02_figures.ipynb #7285bc49
 def _in_order(values, known):
-    "Sort names: known ones in their order, then the others"
-    known = [k for k in known if k in set(values)]
-    return known + sorted(set(values) - set(known))
+    "Sort names: known ones in their order, then the others as they come"
+    return [k for k in known if k in set(values)] + [v for v in dict.fromkeys(values) if v not in known]
 
 # %% ../../nbs/report/02_figures.ipynb #82c14888
 def _gain_panel(ax, part, methods):
@@ -172,8 +171,8 @@ def _gain_panel(ax, part, methods):
 
 # %% ../../nbs/report/02_figures.ipynb #new57048014
 def plot_gains(
-    table:pd.DataFrame,  # from `compare_summary`
-    base:str='Real',     # the method they were compared with, for the axis
+    table:pd.DataFrame,  # from `compare_summary` or `paired_gains`
+    base:str='Real',     # the method they were compared with, for the axis; empty if there are several
 ):
     "Mean gains with intervals over attributes, one panel per dataset and scenario"
     panels, methods = table.groupby(['dataset', 'scenario'], sort=False), _in_order(table.method, COLOURS)[::-1]
@@ -181,7 +180,7 @@ def plot_gains(
     fig, axs = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, ((dataset, scenario), part) in zip(axs[0], panels):
         _gain_panel(ax, part, methods)
-        ax.set(title=f'{dataset}, {scenario}', xlabel=f'points over {base}')
+        ax.set(title=f'{dataset}, {scenario}'.strip(', '), xlabel=f'points over {base}' if base else 'points')
     axs[0, -1].legend(loc='center left', bbox_to_anchor=(1, 0.5))
     fig.tight_layout()
     return fig
