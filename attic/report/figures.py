@@ -176,7 +176,7 @@ def plot_gains(
 ):
     "Mean gains with intervals over attributes, one panel per dataset and scenario"
     panels, methods = table.groupby(['dataset', 'scenario'], sort=False), _in_order(table.method, COLOURS)[::-1]
-    size = 0.2 + 0.07*max(map(len, methods)) + 2.6*len(panels), 0.9 + 0.34*len(methods)
+    size = 1.2 + 0.07*max(map(len, methods)) + 2.3*len(panels), 0.9 + 0.34*len(methods)
     fig, axs = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, ((dataset, scenario), part) in zip(axs[0], panels):
         _gain_panel(ax, part, methods)
