@@ -9,8 +9,6 @@ Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed 
 from dataclasses import replace
 from itertools import product
 
-import pandas as pd
-
 from attic.config import PROFILES
 from validation import command, gains, run
 
@@ -28,9 +26,7 @@ def runs(world, ex):
 
 def summary(rows):
     "Gain over *Real* with the same ranker"
-    same = rows.groupby('ranker', sort=False)
-    parts = [gains(r, ['world', 'ranker', 'labels'], dict(labels='Real')) for _, r in same]
-    return pd.concat(parts, ignore_index=True)
+    return gains(rows, ['ranker', 'labels'], lambda way: (way[0], 'Real'))
 
 
 if __name__ == '__main__': run(command(__doc__).parse_args(), 'half', runs, summary)

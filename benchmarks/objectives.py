@@ -96,7 +96,7 @@ def runs(world, ex):
 
 def summary(rows):
     "Gain over *Real*"
-    return gains(rows, ['world', 'candidates', 'objective'], dict(candidates='-', objective='Real'))
+    return gains(rows, ['candidates', 'objective'], lambda way: ('-', 'Real'))
 
 
 if __name__ == '__main__': run(command(__doc__).parse_args(), 'objectives', runs, summary)

@@ -2,7 +2,7 @@
 
 We also chose the constants of ATTIC+ on such images and seeds. So these benchmarks take methods apart; tables judge.
 """
-import argparse, csv, tempfile
+import argparse, csv, tempfile, time
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
@@ -19,8 +19,8 @@ from attic.methods.candidates import Candidates, candidates
 from attic.methods.methods import Experiment
 from attic.models.generator import generate
 from attic.models.ranker import accuracy
+from attic.report.statistics import gain_table, paired_gains
 from attic.worlds.population import WORLDS
-from machine import about, save
 
 FIRST = 100 # of the seeds
 CHOSEN = dict(faces='bald,masculine,forehead', shoes='comfort,sporty,supportive') # every third
@@ -126,24 +126,18 @@ def run(args, name, runs, summary, profile=None):
     folder = Path(tempfile.mkdtemp() if args.smoke else Path(__file__).parent/'rows')
     folder.mkdir(exist_ok=True)
     path, world = folder/f'{name}.csv', World(args.world, profile)
+    made = dict(profile=profile.name, torch=torch.__version__, date=time.strftime('%Y-%m-%d'))
     attrs = (args.attributes or CHOSEN[args.world]).split(',')
     for seed, attr in product(range(FIRST, FIRST + args.seeds), attrs):
         base = dict(world=args.world, attribute=attr, seed=seed)
         for names, measure in runs(world, Experiment(world.dataset, attr, profile, seed)):
             if is_there(path, base | names): continue
-            for row in measure(): append(path, base | names | row)
+            for row in measure(): append(path, base | names | row | made)
         print(attr, seed, flush=True)
-    result = summary(pd.read_csv(path))
-    print(result.to_string())
-    if not args.smoke: save(name, dict(about=about(), profile=profile.name, rows=result.to_dict('records')))
+    print(summary(pd.read_csv(path)).to_string())
 
 
 def gains(rows, by, base):
-    "Gains over rows with the values `base` in points: means, and standard errors over attributes and seeds"
-    cell, tests = ['world', 'attribute', 'seed'], list(TESTS)
-    is_base = (rows[list(base)] == pd.Series(base)).all(axis=1)
-    start = rows[is_base].set_index(cell)[tests].reindex(pd.MultiIndex.from_frame(rows[cell])).to_numpy()
-    gain = rows.assign(**dict(zip(tests, 100 * (rows[tests].to_numpy() - start).T)))
-    means = gain.groupby(by, sort=False)[tests]
-    size = rows.groupby(by, sort=False).agg(pairs=('pairs', 'mean'), runs=('pairs', 'size'))
-    return means.mean().join(means.sem().add_suffix(' se')).join(size).round(2).reset_index()
+    "Gains of each way over its base, a tuple of values of `by`: the function `base` says which"
+    ways = list(rows[by].drop_duplicates().itertuples(index=False, name=None))
+    return gain_table(paired_gains(rows, by, {', '.join(map(str, way)): (way, base(way)) for way in ways}))

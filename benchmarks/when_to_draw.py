@@ -16,7 +16,7 @@ from dataclasses import replace
 from functools import cache
 from itertools import product
 
-import pandas as pd, torch
+import torch
 
 from attic.core import derive_seed, rng
 from attic.data.pairs import ImageSet, Pairs, join, only_used
@@ -182,10 +182,8 @@ BASES = dict(images='re-pairings', combination='re-pairings', reach='real', free
 
 def summary(rows):
     "Gains over a way of the same part, and of as many images"
-    size = rows['size'].where(rows.part == 'images', 0)
-    by = ['world', 'part', 'size', 'way']
-    parts = [gains(r, by, dict(way=BASES[part])) for (part, _), r in rows.groupby(['part', size], sort=False)]
-    return pd.concat(parts, ignore_index=True)
+    def base(way): return way[0], way[1] if way[0] in ('images', 'combination') else 0., BASES[way[0]]
+    return gains(rows, ['part', 'size', 'way'], base)
 
 
 def main():
