@@ -1,13 +1,14 @@
 """Where drawing pays: `python benchmarks/when_to_draw.py --world faces`
 
 - `images`: you have K images of your own and a generator that was trained elsewhere. You ask one person about each
-  pair, ten answers an image, 2,000 at most. Pairs are of your images (`re-pairings`), of edits of them, of both, of as
-  many new real images (`new real`), or of `perfect` drawings: new renders in which attributes don't go together.
+  pair, ten answers an image, 1,000 at most. Pairs are of your images (`re-pairings`), of edits of them, of both, of the
+  generator's `drawings`, of 3,000 new real images (`new real`), or of `perfect` drawings: new renders in which
+  attributes don't go together.
 - `combination`: the same with 1,000 images in which two attributes always go together.
-- `reach`: n real pairs with one answer each, and 4 n answers about edits that go so far (in standard deviations).
-- `free`: n real pairs with five answers each, and 4 n pairs whose label costs nothing. They are two versions of one
-  image, by the renderer (`perfect twins`, faces only) or by the editor (`edited twins`); or pairs of real images, of
-  edits or of drawings, which a ranker with machine scores labels.
+- `reach`: n real pairs and n pairs of edits that go so far (in standard deviations), with one answer each.
+- `free`: n real pairs with five answers each, and 3 n pairs whose label costs nothing, as in Auto. They are two
+  versions of one image, by the renderer (`perfect twins`, faces only) or by the editor (`edited twins`); or pairs of
+  real images, of edits or of drawings, which a ranker with machine scores labels.
 
 We choose pairs as methods do, and measure on the validation images of `benchmarks/objectives.py`, with its seeds.
 Finished rows are in `benchmarks/rows/`, and are skipped. An attribute and seed take a few minutes of one core.
@@ -30,7 +31,8 @@ from validation import command, gains, run
 
 OWN = (50, 150, 500, 1500)
 REACHES = (.25, .5, .7, 1., 1.5)
-EDITS, AN_IMAGE, MOST = 3000, 10, 2000 # edits of own images; answers an image, and at most
+EDITS, AN_IMAGE, MOST = 3000, 10, 1000 # edits of own images; answers an image, and at most
+OTHER = 'edits', 'images and edits', 'drawings', 'perfect' # what questions may be about, beside re-pairings
 ENTANGLED, APART = 1000, .8 # images for `combination`; how far twins differ
 
 
@@ -63,9 +65,8 @@ def own_candidates(world, way, own, seed):
     predictor = world.ex.attribute_predictor
     if way == 'edits': return own_edits(world, own, seed)
     if way == 'images and edits': return both(blind(candidates(predictor, own)), own_edits(world, own, seed))
-    if way == 'perfect':
-        free = world.pool('perfect, independent').machine
-        return Candidates(free.images, free.scores)
+    if way == 'drawings': return pool(world, world.ex, way)
+    if way == 'perfect': return pool(world, world.ex, 'perfect, independent')
     if way == 'new real':
         new = own_images(world.name, EDITS, f'new {seed}')
         own = ImageSet(torch.cat([own.images, new.images]), torch.cat([own.strengths, new.strengths]))
@@ -94,7 +95,7 @@ def spend(asker, start, found, n):
 
 def by_images(world, ex):
     "(size, way) -> labelled pairs, where images are few"
-    for k, way in product(OWN, ('re-pairings', 'edits', 'images and edits', 'new real', 'perfect')):
+    for k, way in product(OWN, ('re-pairings', *OTHER, 'new real')):
         def run(k=k, way=way):
             own = own_images(world.name, k, ex.seed)
             n = min(AN_IMAGE*k, MOST) - k//2
@@ -114,7 +115,7 @@ def by_combination(world, ex):
     "(size, way) -> labelled pairs, where two attributes always go together"
     own = entangled_images(world, ex)
     start, n = (own, first_pairs(len(own))), MOST - len(own)//2
-    for way in ('re-pairings', 'edits', 'images and edits', 'perfect'):
+    for way in ('re-pairings', *OTHER):
         yield (len(own), way), lambda way=way: spend(
             Asker(ex, world), start, own_candidates(world, way, own, ex.seed), n)
 
@@ -125,9 +126,9 @@ def by_reach(world, ex):
     def run(reach):
         images = ImageSet(ex.dataset.part('generator')[:ex.profile.candidates.images].images)
         found = candidates(ex.attribute_predictor, moved(world, images, reach, 0), 'synthetic')
-        return extended(Asker(ex, world), found, 4*n, 'undecided')
+        return extended(Asker(ex, world), found, n, 'undecided')
     for reach in REACHES: yield (reach, 'edits'), lambda reach=reach: run(reach)
-    yield (0, 'real'), lambda: extended(Asker(ex, world), pool(world, ex, 'real'), 4*n, 'undecided')
+    yield (0, 'real'), lambda: extended(Asker(ex, world), pool(world, ex, 'real'), n, 'undecided')
 
 
 def perfect_twins(ex, n):
@@ -164,14 +165,14 @@ def inferred(world, ex, train, kind, n):
 
 
 def by_labels(world, ex):
-    "(size, way) -> labelled pairs, some of them for free"
-    train = Asker(ex, world).majority(*real(ex), 5)
-    n = 4*len(real(ex)[1])
+    "(size, way) -> labelled pairs, so many times n of them for free"
+    times, train = ex.profile.candidates.inferred, Asker(ex, world).majority(*real(ex), 5)
+    n = times*len(real(ex)[1])
     yield (0, 'n real x 5'), lambda: train
-    if world.name == 'faces': yield (n, 'perfect twins'), lambda: join(train, known_order(*perfect_twins(ex, n)))
-    yield (n, 'edited twins'), lambda: join(train, known_order(*edited_twins(world, ex, n)))
+    if world.name == 'faces': yield (times, 'perfect twins'), lambda: join(train, known_order(*perfect_twins(ex, n)))
+    yield (times, 'edited twins'), lambda: join(train, known_order(*edited_twins(world, ex, n)))
     for kind in ('real', 'edits', 'drawings'):
-        yield (n, f'{kind}, inferred'), lambda kind=kind: join(train, inferred(world, ex, train, kind, n))
+        yield (times, f'{kind}, inferred'), lambda kind=kind: join(train, inferred(world, ex, train, kind, n))
 
 
 PARTS = dict(images=by_images, combination=by_combination, reach=by_reach, free=by_labels)
