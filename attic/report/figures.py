@@ -228,9 +228,9 @@ def plot_curves(
     gains = curve_gains(curves).reset_index(drop=True)
     panels = _in_order(gains[by], TESTS if by == 'test' else (*FACES, *SHOES))
     grid = sns.relplot(
-        gains, kind='line', x='batch', y='gain', errorbar=_t95, marker='o', height=2.5, aspect=1.1,
-        hue='method', palette=COLOURS, hue_order=_in_order(gains.method, COLOURS), style='method', dashes=DASHES,
-        col=by, col_order=panels, col_wrap=min(wrap, len(panels)))
+        gains, kind='line', x='batch', y='gain', errorbar=_t95, err_kws=dict(alpha=.07), marker='o',
+        height=2.5, aspect=1.1, hue='method', palette=COLOURS, hue_order=_in_order(gains.method, COLOURS),
+        style='method', dashes=DASHES, col=by, col_order=panels, col_wrap=min(wrap, len(panels)))
     grid.refline(y=0, color='grey', ls='-', lw=1).set_titles('{col_name}')
     grid.set_axis_labels('batches of labels', 'gain (points of accuracy)').legend.set_title('')
     if luck is not None: _shade_luck(grid, luck)
