@@ -22,10 +22,10 @@ from .features import FeatureNet, find_features, load_features
 
 # %% ../../nbs/models/02_linear.ipynb #24cece39
 def _solve(a, b):
-    "Solve a x = b for a symmetric positive matrix, in double precision if it's nearly singular"
+    "Solve a x = b, for one b or columns of them; in double precision if the positive matrix a is nearly singular"
     factor, failed = torch.linalg.cholesky_ex(a)
     if failed: return torch.linalg.solve(a.double(), b.double()).to(b)
-    return torch.cholesky_solve(b[:, None], factor).squeeze(1)
+    return torch.cholesky_solve(b.view(len(b), -1), factor).view(b.shape)
 
 # %% ../../nbs/models/02_linear.ipynb #39ed9bb2
 def newton(
@@ -359,11 +359,8 @@ def uncertainty(
     curve = (p * (1 - p)).clamp(min=1e-9)
     precision = ranker.penalty * len(seen) # of the prior
     cross = asked @ seen.T
-    known = (cross * _solve_many(seen @ seen.T + torch.diag(precision / curve), cross.T).T).sum(1)
+    known = (cross * _solve(seen @ seen.T + torch.diag(precision / curve), cross.T).T).sum(1)
     return (((asked**2).sum(1) - known).clamp(min=0) / precision).sqrt() * ranker.sharpness
-
-# %% ../../nbs/models/02_linear.ipynb #63b36ae9
-def _solve_many(a, b): return torch.cholesky_solve(b, torch.linalg.cholesky(a))
 
 # %% ../../nbs/models/02_linear.ipynb #e335617b
 def calibration(
