@@ -210,6 +210,8 @@ def plot_accuracy(
     return fig
 
 # %% ../../nbs/report/02_figures.ipynb #new58019704
+_POINT = ['dataset', 'method', 'seed', 'test', 'batch']
+
 def _t95(values): return mean_interval(values)[1:]
 
 def _shade_luck(grid, luck):
@@ -224,8 +226,9 @@ def plot_curves(
     wrap:int=5,          # panels in a row
     luck:pd.Series|None=None, # attribute -> half the height of a grey band, from `pair_luck`
 ):
-    "Mean gain over the ranker before the first batch, batch after batch, with its interval over runs"
+    "Mean gain over the ranker before the first batch, batch after batch, with its interval over seeds"
     gains = curve_gains(curves).reset_index(drop=True)
+    if by == 'test': gains = gains.groupby(_POINT, as_index=False).gain.mean()
     panels = _in_order(gains[by], TESTS if by == 'test' else (*FACES, *SHOES))
     grid = sns.relplot(
         gains, kind='line', x='batch', y='gain', errorbar=_t95, err_kws=dict(alpha=.07), marker='o',

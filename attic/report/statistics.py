@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['interval', 'gain', 'mean_interval', 'over_seeds', 'compare', 'sorted_rows', 'compare_summary', 'paired_gains',
-           'gain_table', 'run_gains', 'curve_gains', 'pair_luck']
+           'gain_table', 'gains_over_seeds', 'curve_gains', 'pair_luck']
 
 # %% ../../nbs/report/00_statistics.ipynb #bb6b40b2
 import numpy as np, pandas as pd
@@ -172,15 +172,15 @@ def gain_table(
     return wide.loc[table.method.unique(), columns].fillna('')
 
 # %% ../../nbs/report/00_statistics.ipynb #rungains2
-def run_gains(
+def gains_over_seeds(
     rows:pd.DataFrame, # from `store.load_rows`, of one scenario
     methods:list,      # which
     base:str='Real',   # the method to compare with
 ) -> pd.DataFrame:     # as from `paired_gains`
-    "Compare methods with another, with Student's interval over attributes and seeds"
-    one = ['dataset', 'attribute', 'seed', 'method']
-    wide = rows.pivot_table(index=one, columns='test', values='accuracy').reset_index()
-    return paired_gains(wide.rename(columns=dict(dataset='world')), ['method'], {m: ((m,), (base,)) for m in methods})
+    "Compare methods with another: means over attributes, with Student's interval over seeds"
+    means = rows.pivot_table(index=['dataset', 'seed', 'method'], columns='test', values='accuracy').reset_index()
+    means = means.rename(columns=dict(dataset='world')).assign(attribute='mean')
+    return paired_gains(means, ['method'], {m: ((m,), (base,)) for m in methods})
 
 # %% ../../nbs/report/00_statistics.ipynb #7b5eea6d
 def curve_gains(
