@@ -167,6 +167,13 @@ def norm(self:View) -> torch.Tensor: # (F,)
     return torch.cat([torch.full((n,), n**.5) for n in sizes])
 
 @patch
+def spread(self:View,
+    rows:torch.Tensor, # (N, F)
+) -> torch.Tensor:     # (F,)
+    "What we divide by: standard deviation (NumPy's, which is six times as fast here) times `norm`"
+    return torch.from_numpy(rows.numpy().std(0, ddof=1)).clamp(min=1e-3) * self.norm()
+
+@patch
 def forward(self:View,
     x:torch.Tensor, # images (B, 3, S, S) in [-1, 1]
 ) -> torch.Tensor:  # (B, F)
@@ -253,10 +260,9 @@ class _Data:
     def differences(self, view, mean=None, scale=None):
         "Standardised difference of features, A minus B (P, F), with mean and scale"
         used, where = torch.cat([self.pairs.a, self.pairs.b]).unique(return_inverse=True)
-        rows = view.take(self.source, used)
-        if mean is None: mean, scale = rows.mean(0), rows.std(0).clamp(min=1e-3) * view.norm()
-        x = ((rows - mean) / scale)[where]
-        return x[:len(self.pairs)] - x[len(self.pairs):], mean, scale
+        rows, (a, b) = view.take(self.source, used), where.chunk(2)
+        if mean is None: mean, scale = rows.mean(0), view.spread(rows)
+        return (rows[a] - rows[b]).div_(scale), mean, scale # the mean cancels out
 
 # %% ../../nbs/models/02_linear.ipynb #07b885d3
 def _held_out(view, kernel, diff, train, valid, weight, standard, config, seed, prior):
