@@ -25,7 +25,7 @@ EVERY = 2. # seconds between answers while we read
 
 
 class Visitor:
-    "Somebody who answers in an order that has nothing to do with pictures"
+    "Somebody who answers the page of `attic sort`"
     def __init__(self, link):
         self.base, self.times = link.split('/?')[0], []
         self.http = httpx.Client(follow_redirects=True, timeout=600)
@@ -33,14 +33,16 @@ class Visitor:
 
     def state(self): return self.http.get(f'{self.base}/state').json()
 
-    def answer(self, pair):
+    def answer(self, pair, choice):
         "Answer a pair; returns the next ones"
-        choice = 'more' if pair['a'] < pair['b'] else 'less'
         form = dict(token=self.token, word='word', ticket=pair['ticket'], choice=choice, seconds='1')
         start = time.perf_counter()
         reply = self.http.post(f'{self.base}/answer', data=form | dict(client=f'client-{time.time_ns()}'))
         self.times.append(1000*(time.perf_counter() - start))
         return reply.raise_for_status().json()['queue']
+
+
+def by_name(pair): return 'more' if pair['a'] < pair['b'] else 'less' # has nothing to do with pictures
 
 
 def visit(link, process, start):
@@ -50,14 +52,14 @@ def visit(link, process, start):
     while (state := visitor.state())['folder']['stage'] not in ('ready', 'failed'):
         if state['queue']:
             found.setdefault('first_pair', time.perf_counter() - start)
-            visitor.answer(state['queue'][0])
+            visitor.answer(state['queue'][0], by_name(state['queue'][0]))
         time.sleep(EVERY if state['queue'] else .05)
     if error := state['folder']['error']: raise SystemExit(error)
     found |= dict(all_read=time.perf_counter() - start, answers_while_reading=len(visitor.times))
     found.setdefault('first_pair', found['all_read'])
     reading, visitor.times = visitor.times, []
     queue = visitor.state()['queue']
-    for _ in range(ANSWERS): queue = visitor.answer(queue[0])
+    for _ in range(ANSWERS): queue = visitor.answer(queue[0], by_name(queue[0]))
     while (learnt := visitor.state()['learnt'])['busy']: time.sleep(.05)
     return found | dict(ms_while_reading=median(reading) if reading else None, ms_after=median(visitor.times),
                         ms_worst=max(visitor.times), ms_fit=learnt['ms'], memory_mb=used(process.pid)[1],

@@ -14,6 +14,7 @@ benchmarks/sorting.json.
 import argparse
 import json
 import time
+from itertools import product
 from pathlib import Path
 
 import choix
@@ -41,7 +42,7 @@ def parse():
     p.add_argument('--answers', default='25,50,100,200,400,1000')
     p.add_argument('--attributes', default='young,masculine,smiling')
     p.add_argument('--seeds', type=int, default=5)
-    p.add_argument('--noise', type=float, default=0.2)
+    p.add_argument('--noise', default='0.2', help='of the person, in standard deviations; several with commas')
     p.add_argument('--growth', type=float, default=0.02, help='refit when answers have grown by so much')
     p.add_argument('--out', type=Path, default=Path(__file__).with_suffix('.json'))
     return p.parse_args()
@@ -103,7 +104,7 @@ def sort_with_bradley_terry(truth, checks, noise, seed):
     return rows
 
 
-def sort_all(table, strengths, attributes, n, seed, args):
+def sort_all(table, strengths, attributes, n, seed, noise, args):
     "All ways to sort one folder by each attribute"
     chosen = np.random.default_rng(seed).permutation(len(strengths))
     checks = [int(k) for k in args.answers.split(',')]
@@ -118,11 +119,11 @@ def sort_all(table, strengths, attributes, n, seed, args):
         s = strengths[attribute].to_numpy()
         s = s / s.std()
         for name, way in OURS.items():
-            found = sort_with_attic(x, y, s[inside], s[outside], checks, args.noise, seed, way, args.growth)
+            found = sort_with_attic(x, y, s[inside], s[outside], checks, noise, seed, way, args.growth)
             rows += [r | dict(method=name, attribute=attribute) for r in found]
         for name, sort in (('TrueSkill', sort_with_trueskill), ('Bradley-Terry', sort_with_bradley_terry)):
-            rows += [r | dict(method=name, attribute=attribute) for r in sort(s[inside], checks, args.noise, seed)]
-    return [r | dict(images=n, seed=seed) for r in rows]
+            rows += [r | dict(method=name, attribute=attribute) for r in sort(s[inside], checks, noise, seed)]
+    return [r | dict(images=n, seed=seed, noise=noise) for r in rows]
 
 
 def main():
@@ -135,11 +136,11 @@ def main():
     table, lost = extract_files(paths, load_features())
     if lost: raise SystemExit(f'{paths[min(lost)]} cannot be read: {lost[min(lost)]}. Take it out of strengths.csv')
     attributes = args.attributes.split(',')
-    runs = [(n, seed) for n in sizes for seed in range(args.seeds)]
-    df = pd.DataFrame([r for n, seed in runs for r in sort_all(table, strengths, attributes, n, seed, args)])
-    means = df.groupby(['images', 'method', 'answers'])[['folder', 'outside', 'expected']].mean()
+    runs = list(product(sizes, range(args.seeds), map(float, args.noise.split(','))))
+    df = pd.DataFrame([r for run in runs for r in sort_all(table, strengths, attributes, *run, args)])
+    means = df.groupby(['noise', 'images', 'method', 'attribute', 'answers'])[['folder', 'outside', 'expected']].mean()
     print((100*means.unstack('answers')).round(1).dropna(axis=1, how='all').to_string())
-    options = dict(attributes=attributes, seeds=args.seeds, noise=args.noise, growth=args.growth)
+    options = dict(seeds=args.seeds, growth=args.growth)
     means = means.round(4).reset_index().astype(object).where(lambda d: d.notna(), None)
     result = dict(machine=about(), folder=args.folder.resolve().name) | options | dict(means=means.to_dict('records'))
     args.out.write_text(json.dumps(result, indent=1) + '\n')

@@ -352,6 +352,18 @@ def take_away(page, server, check):
     files = {p.name for p in (server.out/'sporty').iterdir()}
     check('order, gallery, answers and ranker are there',
           files >= {'order.csv', 'gallery.html', 'answers.csv', 'pairs.csv', 'sporty.safetensors', 'sporty.json'})
+    on_paper(page.context.new_page(), server.out/'sporty'/'gallery.html', check)
+
+
+def on_paper(page, gallery, check):
+    "Print the gallery from the disk: all pictures, none cut by the end of a page."
+    page.goto(gallery.as_uri())
+    printed = page.pdf()
+    check('the gallery prints every picture', printed.count(b'/Subtype /Image') == page.locator('li img').count() > 40)
+    page.emulate_media(media='print')
+    whole = "() => [...document.querySelectorAll('li')].every(e => getComputedStyle(e).breakInside == 'avoid')"
+    check('and cuts none', page.evaluate(whole))
+    page.close()
 
 
 def keep(page, folder, name):

@@ -399,7 +399,7 @@ def _fill(self:SortSession, word, person, n, learner):
     self.made += 1
     with learner.lock:
         found = next_pairs(learner.order, n - len(queue), mine + waiting, 100_000*self.seed + self.made,
-                           recent=np.ravel((mine + waiting)[-4:]).tolist())
+                           np.ravel((mine + waiting)[-4:]).tolist(), waiting=waiting)
     found = [p for p in found if tuple(p[:2]) not in waiting and not self._is_broken(learner, p)]
     if not found: self.dry.add((word, person))
     self._append(word, person, learner, found)

@@ -6,6 +6,7 @@
 __all__ = ['WAYS', 'REST', 'information', 'next_pairs', 'simulate_answers', 'outlook']
 
 # %% ../../nbs/methods/05_acquisition.ipynb #34f7a0e0
+from functools import partial
 from itertools import chain
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
@@ -33,16 +34,27 @@ def information(
     weight = _W / _W.sum()
     return _entropy(p @ weight) - _entropy(p) @ weight
 
-# %% ../../nbs/methods/05_acquisition.ipynb #57ec972e
-def _informative(order, i, j):
-    "Mutual information, in bits"
-    return information(*order.differences(i, j))
+# %% ../../nbs/methods/05_acquisition.ipynb #b1f305eb
+def _told(order, new, pairs):
+    "Variance of differences that answers to new pairs would remove (m,)"
+    mean, variance = order.differences(*new.T)
+    p = expit(mean[:, None] + np.sqrt(variance)[:, None] * _Z)
+    curve = ((p * (1 - p)) @ _W / _W.sum()).clip(1e-6)
+    between, among = order.covariance(*new.T, *pairs), order.covariance(*new.T, *new.T)
+    return (between * cho_solve(cho_factor(among + np.diag(1/curve)), between)).sum(0)
 
-def _undecided(order, i, j):
+# %% ../../nbs/methods/05_acquisition.ipynb #57ec972e
+def _informative(order, i, j, waiting=()):
+    "Mutual information, in bits, once the answers to waiting pairs are known"
+    mean, variance = order.differences(i, j)
+    if len(waiting): variance = variance - _told(order, np.array(waiting), (i, j)).clip(0, .999*variance)
+    return information(mean, variance)
+
+def _undecided(order, i, j, waiting=()):
     "How close the model's guess is to one half"
     return -np.abs(order.mean[i] - order.mean[j])
 
-def _at_random(order, i, j):
+def _at_random(order, i, j, waiting=()):
     "Equal values"
     return np.zeros(len(i))
 
@@ -74,12 +86,14 @@ def _again(asked, g):
     return tuple(old[g.integers(len(old))])[::-1] if old else None
 
 # %% ../../nbs/methods/05_acquisition.ipynb #46e4be6c
-def _apart(pairs, n, used):
-    "The first `n` pairs without a common image, and without images in `used`"
-    out = []
-    for p in pairs:
-        if len(out) == n: break
-        if not set(p) & used: out, used = [*out, p], used | set(p)
+def _apart(pairs, n, used, value, waiting=()):
+    "The `n` best pairs without a common image, and without images in `used`; each is a waiting pair for the next"
+    out, pairs = [], np.array(pairs)
+    while len(out) < n:
+        pairs = pairs[~np.isin(pairs, list(used)).any(1)]
+        if not len(pairs): break
+        out.append(tuple(pairs[value(*pairs.T, [*waiting, *out]).argmax()].tolist()))
+        used = used | set(out[-1])
     return out
 
 # %% ../../nbs/methods/05_acquisition.ipynb #1fbf01ca
@@ -90,6 +104,7 @@ def next_pairs(
     seed:int=0,    # seed; use another one each time
     recent=(),     # images that were just shown
     way:str='informative', # one of `WAYS`
+    waiting=(),    # those of `asked` without an answer as yet: [(i, j), ...]
 ) -> list:         # (i, j, how) with how in 'chosen', 'random', 'repeat'; fewer if there are no more
     "Choose the next pairs to ask about"
     c, g = order.config, np.random.default_rng([seed, len(asked)])
@@ -99,11 +114,10 @@ def next_pairs(
     back = _again(asked, g) if 'repeat' in kinds else None
     new = _unasked(_candidates(len(order), c.candidates, g), asked, recent)
     if not new: return [(*back, 'repeat')] if back else []
-    value = WAYS[way](order, *np.array(new).T)
-    best = [new[k] for k in np.argsort(-value, kind='stable')]
     repeat = [back] if back else []
-    random = _apart(new, (kinds == 'random').sum(), set(chain(*repeat)))
-    chosen = _apart(best, n - len(repeat) - len(random), set(chain(*repeat, *random)))
+    random = _apart(new, (kinds == 'random').sum(), set(chain(*repeat)), partial(_at_random, order))
+    left = n - len(repeat) - len(random)
+    chosen = _apart(new, left, set(chain(*repeat, *random)), partial(WAYS[way], order), [*waiting, *random])
     out = [(*p, how) for how, some in zip(_HOW, (repeat, random, chosen)) for p in some]
     return [out[k] for k in g.permutation(len(out))]
 
@@ -131,15 +145,6 @@ def simulate_answers(
         if not pairs: return
         for i, j, _ in pairs: answers.append((i, j, float(truth[i] - truth[j] + g.logistic(0, noise) > 0)))
         yield order.fit(*zip(*answers)), answers
-
-# %% ../../nbs/methods/05_acquisition.ipynb #b1f305eb
-def _told(order, new, pairs):
-    "Variance of differences that answers to new pairs would remove (m,)"
-    mean, variance = order.differences(*new.T)
-    p = expit(mean[:, None] + np.sqrt(variance)[:, None] * _Z)
-    curve = ((p * (1 - p)) @ _W / _W.sum()).clip(1e-6)
-    between, among = order.covariance(*new.T, *pairs), order.covariance(*new.T, *new.T)
-    return (between * cho_solve(cho_factor(among + np.diag(1/curve)), between)).sum(0)
 
 # %% ../../nbs/methods/05_acquisition.ipynb #8e6f6513
 def outlook(

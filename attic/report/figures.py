@@ -18,7 +18,7 @@ from IPython.display import Image
 from torchvision.utils import draw_bounding_boxes, make_grid
 
 from ..core import FACES, SHOES, root
-from ..data.dataset import TESTS
+from ..data.dataset import TEST_NAMES, TESTS
 from ..methods.adversary import HISTORY
 from ..methods.methods import METHODS, SCENARIOS
 from ..models.ranker import crops
@@ -165,7 +165,7 @@ def _gain_panel(ax, part, methods):
         line = part[part.test == test]
         y = [methods.index(m) + 0.2*(1 - k) for m in line.method]
         span = [line.gain - line.low, line.high - line.gain]
-        ax.errorbar(line.gain, y, xerr=span, fmt='os^'[k], ms=4, lw=1, color=_palette[k], label=test)
+        ax.errorbar(line.gain, y, xerr=span, fmt='os^'[k], ms=4, lw=1, color=_palette[k], label=TEST_NAMES[test])
     ax.axvline(0, color='grey', lw=1)
     ax.set(ylim=(-0.6, len(methods) - 0.4), yticks=range(len(methods)), yticklabels=methods)
 
@@ -204,7 +204,7 @@ def plot_accuracy(
     fig, axs = plt.subplots(len(scenarios), len(tests), figsize=size, sharex=True, squeeze=False)
     for (i, j), ax in np.ndenumerate(axs):
         _accuracy_panel(ax, rows[(rows.scenario == scenarios[i]) & (rows.test == tests[j])])
-        ax.set(title=f'{scenarios[i]}: {tests[j]}')
+        ax.set(title=f'{scenarios[i]}: {TEST_NAMES[tests[j]]}')
     for ax in axs[-1]: ax.set_xlabel('accuracy (%)')
     fig.tight_layout()
     return fig
@@ -228,8 +228,8 @@ def plot_curves(
 ):
     "Mean gain over the ranker before the first batch, batch after batch, with its interval over seeds"
     gains = curve_gains(curves).reset_index(drop=True)
-    if by == 'test': gains = gains.groupby(_POINT, as_index=False).gain.mean()
-    panels = _in_order(gains[by], TESTS if by == 'test' else (*FACES, *SHOES))
+    if by == 'test': gains = gains.groupby(_POINT, as_index=False).gain.mean().replace({'test': TEST_NAMES})
+    panels = _in_order(gains[by], TEST_NAMES.values() if by == 'test' else (*FACES, *SHOES))
     grid = sns.relplot(
         gains, kind='line', x='batch', y='gain', errorbar=_t95, err_kws=dict(alpha=.07), marker='o',
         height=2.5, aspect=1.1, hue='method', palette=COLOURS, hue_order=_in_order(gains.method, COLOURS),

@@ -11,7 +11,7 @@ import numpy as np, pandas as pd
 from scipy.stats import binomtest, false_discovery_control, t as student
 
 from ..core import derive_seed
-from ..data.dataset import TESTS
+from ..data.dataset import TEST_NAMES, TESTS
 from ..methods.methods import METHODS, SCENARIOS
 
 # %% ../../nbs/report/00_statistics.ipynb #a364b9f5
@@ -169,7 +169,7 @@ def gain_table(
     text = [f'{g.gain:+.1f} ({g.low:+.1f} to {g.high:+.1f})' for g in table.itertuples()]
     wide = table.assign(text=text).pivot(index='method', columns=['dataset', 'test'], values='text')
     columns = [(d, t) for d in table.dataset.unique() for t in TESTS]
-    return wide.loc[table.method.unique(), columns].fillna('')
+    return wide.loc[table.method.unique(), columns].fillna('').rename(columns=TEST_NAMES, level='test')
 
 # %% ../../nbs/report/00_statistics.ipynb #rungains2
 def gains_over_seeds(
