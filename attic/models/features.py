@@ -121,6 +121,8 @@ def find_features(
 ) -> Features:
     "Look up an entry by name; raise `ValueError` if we and timm don't know it"
     if name in FEATURES: return FEATURES[name]
+    if name == 'none':
+        raise ValueError("'none' has no features: the network from random weights is the profile 'scratch'")
     import timm
     if not timm.is_model(name):
         raise ValueError(f"unknown features {name!r}; choose one of: {', '.join(FEATURES)}, or a model that timm knows")
