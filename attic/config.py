@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['CROWDS', 'ANNOTATORS', 'PROFILES', 'DataConfig', 'RankerConfig', 'GeneratorConfig', 'FlowConfig', 'PredictorConfig',
-           'ProbeConfig', 'LinearConfig', 'OrderConfig', 'WordsConfig', 'AdversaryConfig', 'ObjectiveConfig',
-           'CandidateConfig', 'CrowdConfig', 'Profile', 'default_profile', 'get_profile', 'check_parameters']
+           'ProbeConfig', 'LinearConfig', 'FineTuneConfig', 'OrderConfig', 'WordsConfig', 'AdversaryConfig',
+           'ObjectiveConfig', 'CandidateConfig', 'CrowdConfig', 'Profile', 'default_profile', 'get_profile',
+           'check_parameters']
 
 # %% ../nbs/01_config.ipynb #a44d68d6
 import os
@@ -125,6 +126,17 @@ class LinearConfig:
 def name(self:LinearConfig) -> str:
     "What rows and cards call it"
     return f'{self.kind} on {self.features}'
+
+# %% ../nbs/01_config.ipynb #finetune02
+@dataclass(frozen=True)
+class FineTuneConfig:
+    "Fine-tuning of a ranker on features; ours"
+    blocks:int=2          # blocks of the network that learn, from the last
+    epochs:int=3          # passes over the pairs
+    lr:float=1e-4         # peak learning rate of the one-cycle schedule
+    wd:float=0.01         # weight decay
+    batch:int=16          # pairs in a mini-batch
+    held_out:float=0.2    # share of the pairs that decides, where there are no validation pairs
 
 # %% ../nbs/01_config.ipynb #a0566b80
 @dataclass(frozen=True)
