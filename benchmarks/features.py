@@ -25,7 +25,7 @@ from attic.data.pairs import ImageSet, Pairs, targets
 from attic.models.deepstn import KINDS
 from attic.models.extraction import FeatureTable, extract, extract_files
 from attic.models.features import FEATURES, load_features
-from attic.models.ranker import fit_ranker, pair_accuracy, score
+from attic.models.ranker import fit_ranker, new_ranker, pair_accuracy, score
 from attic.models.zeroshot import ZeroShot, load_clip
 from attic.store import fresh_cache
 from attic.worlds.population import WORLDS
@@ -88,13 +88,19 @@ def train_pairs(strength, where, n, seed):
     return Pairs(a, b, targets(strength[a] - strength[b]))
 
 
+def see(image_set, net):
+    "Compute features, or without a network what attic 0.1's ranker sees"
+    if net: return extract_files(image_set.files, net) if image_set.files else extract(image_set, net)
+    pixels = read_images(image_set.files, 64)[0] if image_set.files else image_set.images
+    return score(new_ranker(get_profile('scratch').ranker, 0), pixels)
+
+
 def images_per_second(image_set, net):
-    "How fast features are taken, from an empty store"
+    "How fast images are seen, from an empty store"
     some = image_set[torch.arange(min(TIMED, len(image_set)))]
     with fresh_cache():
         start = time.perf_counter()
-        if some.files: extract_files(some.files, net)
-        else: extract(some, net)
+        see(some, net)
         return len(some) / (time.perf_counter() - start)
 
 
@@ -150,7 +156,7 @@ def main():
         except RuntimeError as e:
             print(f'{name} left out: {e}')
             continue
-        if net: speed[name], table = images_per_second(image_set, net), extract(image_set, net)
+        speed[name], table = images_per_second(image_set, net), net and extract(image_set, net)
         lines += accuracies(name, net, image_set, table, strengths, learn, test, args)
         df = pd.DataFrame(lines)
         mean = df.pivot_table(index=['network', 'labels'], columns='attribute', values='accuracy') * 100
