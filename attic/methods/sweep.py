@@ -122,17 +122,15 @@ def second_process(
     choices:tuple=(), # the same: attributes, skip_missing
     wanted:bool=True, # False does nothing
 ):
-    "Let a second process do runs from the end of a list, while you do them from its beginning"
+    "Let a second process do runs from a list's end, while you do them from its beginning; sets one thread, for good"
     if not wanted: yield; return
     described = ex.attr, data, ex.dataset.curation, choices, ex.profile, ex.seed, ex.device, ex.prior, ex.budget
     args = os.getpid(), runs, Path(out).resolve(), *described
     child = get_context('spawn').Process(target=_run_backwards, args=args, daemon=True)
     child.start()
-    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try: yield child
     finally:
-        torch.set_num_threads(threads)
         child.terminate()
         child.join()
 
