@@ -159,7 +159,7 @@ def _address(i, file, folder, place):
 def _item(i, file, strength, rank, n, share, src, attr, size, href):
     "One image of the sheet"
     label = f'{attr}: rank {rank} of {n}'
-    return Li(A(Img(src=src, alt=label, width=size, height=size, loading='lazy', decoding='async'),
+    return Li(A(Img(src=src, alt=label, width=size, height=size),
                 Span(Span(style=f'width:{share:.1%}'), cls='bar', aria_hidden='true'),
                 Span(B(f'{rank:,}'), Span(f'{strength:.2f}', title='strength'), cls='numbers'),
                 ft('bdi', file, cls='name', title=file), href=href), id=f'image-{i}')
