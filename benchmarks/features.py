@@ -88,7 +88,7 @@ def train_pairs(strength, where, n, seed):
     return Pairs(a, b, targets(strength[a] - strength[b]))
 
 
-def see(image_set, net):
+def see_images(image_set, net):
     "Compute features, or without a network what attic 0.1's ranker sees"
     if net: return extract_files(image_set.files, net) if image_set.files else extract(image_set, net)
     pixels = read_images(image_set.files, 64)[0] if image_set.files else image_set.images
@@ -100,7 +100,7 @@ def images_per_second(image_set, net):
     some = image_set[torch.arange(min(TIMED, len(image_set)))]
     with fresh_cache():
         start = time.perf_counter()
-        see(some, net)
+        see_images(some, net)
         return len(some) / (time.perf_counter() - start)
 
 

@@ -1,7 +1,7 @@
 """Five minutes with `attic sort`, as a person spends them: `python benchmarks/five_minutes.py FOLDER`
 
 FOLDER has `strengths.csv` (see nbs/data/04_folder.ipynb). For each attribute we start `attic sort` on 300 random images
-of it, with an empty cache. A simulated person opens the page, takes `--pace` seconds for an answer, and errs as people
+of it, with an empty cache. A simulated person opens the page, takes `--seconds-each` for an answer, and errs as people
 do (`--noise`, see nbs/labels/08_votes.ipynb). Five minutes after the start we press Ctrl+C, and compare `order.csv`
 with the truth: over all pairs, and over those more than 0.3 standard deviations apart. Several attributes run at the
 same time. Results go to `benchmarks/five_minutes.json`.
@@ -23,7 +23,7 @@ from startup import hardware
 IMAGES, SECONDS = 300, 300
 
 
-def sort_for(seconds, folder, out, truth, pace, noise):
+def sort_for(seconds, folder, out, truth, seconds_each, noise):
     "Seconds until the first pair, and the number of answers"
     env = os.environ | dict(ATTIC_CACHE=f'{out}/cache')
     command = [sys.executable, '-m', 'attic.app.cli', 'sort', folder, 'word', '--out', out, '--port', '0']
@@ -32,8 +32,8 @@ def sort_for(seconds, folder, out, truth, pace, noise):
     visitor = Visitor(re.search(r'http\S+', process.stdout.readline())[0])
     while not (queue := visitor.state()['queue']): time.sleep(.05)
     first = time.perf_counter() - start
-    while time.perf_counter() + pace < start + seconds:
-        time.sleep(pace)
+    while time.perf_counter() + seconds_each < start + seconds:
+        time.sleep(seconds_each)
         a, b = truth[queue[0]['a']], truth[queue[0]['b']]
         queue, n = visitor.answer(queue[0], 'more' if a - b + g.logistic(0, noise) > 0 else 'less'), n + 1
     process.send_signal(signal.SIGINT)
@@ -41,7 +41,7 @@ def sort_for(seconds, folder, out, truth, pace, noise):
     return dict(first_pair=round(first, 1), answers=n)
 
 
-def measure(files, strengths, attribute, pace, noise):
+def measure(files, strengths, attribute, seconds_each, noise):
     "One attribute"
     with tempfile.TemporaryDirectory() as scratch:
         folder, out = Path(scratch)/'photos', Path(scratch)/'sorted'
@@ -49,7 +49,7 @@ def measure(files, strengths, attribute, pace, noise):
         for f in files: shutil.copy(f, folder)
         strengths = pd.Series(strengths/strengths.std(), [f.name for f in files])
         truth = {hashlib.sha256(f.read_bytes()).hexdigest()[:32]: strengths[f.name] for f in files}
-        told = sort_for(SECONDS, folder, out, truth, pace, noise)
+        told = sort_for(SECONDS, folder, out, truth, seconds_each, noise)
         order = pd.read_csv(out/'word'/'order.csv')
     true = strengths[order.file].to_numpy()
     shares = {name: round(order_accuracy(order.strength.to_numpy(), true, gap), 4)
@@ -61,16 +61,16 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('folder', type=Path)
     p.add_argument('--attributes', default='young,masculine,smiling')
-    p.add_argument('--pace', type=float, default=3., help='seconds for an answer')
+    p.add_argument('--seconds-each', type=float, default=3., help='seconds for an answer')
     p.add_argument('--noise', type=float, default=CROWDS['fitted'].noise, help='of the person, in standard deviations')
     args = p.parse_args()
     strengths, paths = read_strengths(args.folder, args.attributes)
     chosen = np.random.default_rng(0).permutation(len(paths))[:IMAGES]
     files = [paths[k] for k in chosen]
-    with ThreadPoolExecutor(8) as pool:
-        rows = list(pool.map(lambda a: measure(files, strengths[a].to_numpy()[chosen], a, args.pace, args.noise),
-                             args.attributes.split(',')))
-    save('five_minutes', dict(rows=rows, seconds=SECONDS, pace=args.pace, noise=args.noise, **hardware()))
+    options = dict(seconds_each=args.seconds_each, noise=args.noise)
+    def one(attribute): return measure(files, strengths[attribute].to_numpy()[chosen], attribute, **options)
+    with ThreadPoolExecutor(8) as pool: rows = list(pool.map(one, args.attributes.split(',')))
+    save('five_minutes', dict(rows=rows, seconds=SECONDS) | options | hardware())
 
 
 if __name__ == '__main__': main()
