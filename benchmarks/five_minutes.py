@@ -6,7 +6,7 @@ do (`--noise`, see nbs/labels/08_votes.ipynb). Five minutes after the start we p
 with the truth: over all pairs, and over those more than 0.3 standard deviations apart. Several attributes run at the
 same time. Results go to `benchmarks/five_minutes.json`.
 """
-import argparse, hashlib, os, re, shutil, signal, subprocess, sys, tempfile, time
+import argparse, hashlib, shutil, signal, tempfile, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pandas as pd
 from attic.config import CROWDS
 from attic.data.folder import read_strengths
 from attic.models.order import order_accuracy
-from folder_size import Visitor
+from folder_size import Visitor, start_sort
 from machine import save
 from startup import hardware
 
@@ -25,11 +25,9 @@ IMAGES, SECONDS = 300, 300
 
 def sort_for(seconds, folder, out, truth, seconds_each, noise):
     "Seconds until the first pair, and the number of answers"
-    env = os.environ | dict(ATTIC_CACHE=f'{out}/cache')
-    command = [sys.executable, '-m', 'attic.app.cli', 'sort', folder, 'word', '--out', out, '--port', '0']
-    start, g, n, first = time.perf_counter(), np.random.default_rng(0), 0, None
-    process = subprocess.Popen([*command, '--no-browser'], stdout=subprocess.PIPE, text=True, env=env)
-    visitor = Visitor(re.search(r'http\S+', process.stdout.readline())[0])
+    start, g, n = time.perf_counter(), np.random.default_rng(0), 0
+    process, link = start_sort(folder, out)
+    visitor = Visitor(link)
     while not (queue := visitor.state()['queue']): time.sleep(.05)
     first = time.perf_counter() - start
     while time.perf_counter() + seconds_each < start + seconds:
@@ -68,8 +66,8 @@ def main():
     chosen = np.random.default_rng(0).permutation(len(paths))[:IMAGES]
     files = [paths[k] for k in chosen]
     options = dict(seconds_each=args.seconds_each, noise=args.noise)
-    def one(attribute): return measure(files, strengths[attribute].to_numpy()[chosen], attribute, **options)
-    with ThreadPoolExecutor(8) as pool: rows = list(pool.map(one, args.attributes.split(',')))
+    def measured(attribute): return measure(files, strengths[attribute].to_numpy()[chosen], attribute, **options)
+    with ThreadPoolExecutor(8) as pool: rows = list(pool.map(measured, args.attributes.split(',')))
     save('five_minutes', dict(rows=rows, seconds=SECONDS) | options | hardware())
 
 

@@ -42,6 +42,14 @@ class Visitor:
         return reply.raise_for_status().json()['queue']
 
 
+def start_sort(folder, out):
+    "A server of its own, with an empty cache: process, and link to its page"
+    command = [sys.executable, '-m', 'attic.app.cli', 'sort', folder, 'word', '--out', out, '--port', '0']
+    process = subprocess.Popen([*command, '--no-browser'], stdout=subprocess.PIPE, text=True,
+                               env=os.environ | dict(ATTIC_CACHE=f'{out}/cache'))
+    return process, re.search(r'http\S+', process.stdout.readline())[0]
+
+
 def by_name(pair): return 'more' if pair['a'] < pair['b'] else 'less' # has nothing to do with pictures
 
 
@@ -72,12 +80,9 @@ def measure(files):
         folder = Path(scratch)/'images'
         folder.mkdir()
         for i, f in enumerate(files): shutil.copy(f, folder/f'{i:06}{f.suffix}')
-        command = [sys.executable, '-m', 'attic.app.cli', 'sort', folder, 'word', '--out', f'{scratch}/sorted',
-                   '--port', '0', '--no-browser']
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
-                                   env=os.environ | dict(ATTIC_CACHE=f'{scratch}/cache'))
-        try: return visit(re.search(r'http\S+', process.stdout.readline())[0], process, start)
+        process, link = start_sort(folder, f'{scratch}/sorted')
+        try: return visit(link, process, start)
         finally:
             process.kill()
             process.wait()
