@@ -18,7 +18,7 @@ MODULES = (
     'worlds.canvas', 'worlds.faces', 'worlds.shoes', 'worlds.population',
     'models.features', 'models.extraction', 'models.linear',
     'models.ranker', 'models.deepstn', 'models.generator', 'models.flow', 'models.scorer', 'models.control',
-    'models.zeroshot', 'models.order', 'models.editor',
+    'models.zeroshot', 'models.order', 'models.editor', 'models.finetune',
     'methods.adversary', 'methods.methods', 'methods.experiment', 'methods.sweep', 'methods.cards',
     'methods.acquisition', 'methods.candidates',
     'labels.batch', 'labels.templates', 'labels.platforms', 'labels.formats', 'labels.aggregate', 'labels.answers',
