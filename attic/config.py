@@ -136,7 +136,7 @@ class FineTuneConfig:
     lr:float=1e-4         # peak learning rate of the one-cycle schedule
     wd:float=0.01         # weight decay
     batch:int=16          # pairs in a mini-batch
-    held_out:float=0.2    # share of the pairs that decides, where there are no validation pairs
+    folds:int=5           # one of so many parts of the pairs decides, where there are no validation pairs
 
 # %% ../nbs/01_config.ipynb #a0566b80
 @dataclass(frozen=True)

@@ -120,10 +120,8 @@ def second_process(
     out,           # folder of results
     data:str='world', # as `get_dataset` takes it
     choices:tuple=(), # the same: attributes, skip_missing
-    wanted:bool=True, # False does nothing
 ):
     "Let a second process do runs from a list's end, while you do them from its beginning; sets one thread, for good"
-    if not wanted: yield; return
     described = ex.attr, data, ex.dataset.curation, choices, ex.profile, ex.seed, ex.device, ex.prior, ex.budget
     args = os.getpid(), runs, Path(out).resolve(), *described
     child = get_context('spawn').Process(target=_run_backwards, args=args, daemon=True)

@@ -14,10 +14,10 @@ from fastai.metrics import AccumMetric
 from fastcore.basics import patch
 
 from ..config import FineTuneConfig
-from ..core import progress, rng, seed_everything
+from ..core import progress, seed_everything
 from ..data.decode import read_images
 from ..data.pairs import ImageSet, Pairs, only_used, to_float
-from .linear import LinearRanker, View
+from .linear import LinearRanker, pair_folds
 from .ranker import PairLoader, differences, pair_accuracy, ranknet_loss
 
 # %% ../../nbs/models/12_finetune.ipynb #42f7514e
@@ -30,7 +30,8 @@ def last_blocks(
     "The last blocks that have parameters"
     named = [getattr(net, name) for name in _BLOCKS if hasattr(net, name)]
     every = list(named[0]) if named else list(net.children())
-    return [m for m in every if next(m.parameters(), None) is not None][-n:]
+    blocks = [m for m in every if next(m.parameters(), None) is not None and not isinstance(m, nn.Linear)]
+    return blocks[-n:] # a classifier at the end is none
 
 # %% ../../nbs/models/12_finetune.ipynb #42b5a5ae
 class FineTunedRanker(nn.Module):
@@ -40,8 +41,7 @@ class FineTunedRanker(nn.Module):
         blocks:int,          # how many of the last blocks learn
     ):
         super().__init__()
-        v = ranker.view
-        self.view = View(deepcopy(v.net), v.mirror, v.window, v.whole)
+        self.view = deepcopy(ranker.view)
         for k in ('mean', 'scale'): self.register_buffer(k, getattr(ranker, k).clone())
         self.weight = nn.Parameter(ranker.weight.clone())
         for m in last_blocks(self.view.net.net, blocks): m.requires_grad_(True)
@@ -79,15 +79,6 @@ def score(self:FineTunedRanker,
     pixels = (_pixels(images[i], self.view.net.side).images for i in parts)
     return torch.cat([self.strength(to_float(x.to(device))).cpu() for x in pixels])
 
-# %% ../../nbs/models/12_finetune.ipynb #97d5f3cb
-def _split(images, pairs, share, seed):
-    "Pairs to learn from, and pairs that decide; a pair that shares an image with these is left out"
-    out = torch.rand(len(pairs), generator=rng(seed, 'finetune')) < share
-    seen = torch.cat([pairs.a[out], pairs.b[out]])
-    rest = ~(out | torch.isin(pairs.a, seen) | torch.isin(pairs.b, seen))
-    if not out.any() or not rest.any(): raise ValueError(f"{len(pairs)} pairs are too few to hold some out")
-    return (images, pairs[rest]), (images, pairs[out])
-
 # %% ../../nbs/models/12_finetune.ipynb #a37b5de4
 def finetune(
     ranker:LinearRanker, # from `fit_linear` or `fit_deepstn`
@@ -100,9 +91,12 @@ def finetune(
     keep:bool=False,     # return the result, whatever held-out pairs say
 ) -> nn.Module:          # a `FineTunedRanker`, or the given ranker where held-out pairs prefer it
     "Train the last blocks together with the weights (Sec. IV-A fine-tunes AlexNet)"
-    train, valid = ((images, pairs), valid) if valid else _split(images, pairs, config.held_out, seed)
+    if not valid:
+        out, rest = next(pair_folds(pairs, config.folds, seed))
+        if not out.any() or not rest.any(): raise ValueError(f"{len(pairs)} pairs are too few to hold some out")
+        pairs, valid = pairs[rest], (images, pairs[out])
     seed_everything(seed, 'finetune')
-    used, pairs = only_used(*train)
+    used, pairs = only_used(images, pairs)
     used, side = _pixels(used, ranker.view.net.side), ranker.view.net.side
     tuned = FineTunedRanker(ranker, config.blocks).to(device)
     loader = PairLoader(used, pairs, config.batch, max(1, len(pairs) // config.batch), device)
